@@ -1,0 +1,147 @@
+"""A preprocessed corpus on disk: memory-mapped splits, vocabulary, pipeline, provenance."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from langmodel.errors import ConfigError, CorpusError
+from langmodel.text.pipeline import Pipeline
+from langmodel.text.vocabulary import END_ID, Vocabulary
+
+FORMAT = 1
+
+SPLITS = ("train", "valid", "test")
+
+Ids = npt.NDArray[np.unsignedinteger[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitStatistics:
+    """What one split holds; END is no token here, and a special of the network is no word."""
+
+    documents: int
+    sentences: int
+    tokens: int
+    """Words, UNK included."""
+    unknown: int
+    """Tokens that became UNK."""
+    longest_sentence: int
+    """Words of the longest sentence."""
+    sha256: str
+    """Of the ids as stored."""
+
+    @property
+    def targets(self) -> int:
+        """Predicted positions: every token and every sentence's END."""
+        return self.tokens + self.sentences
+
+
+def id_dtype(rows: int) -> type[np.uint16] | type[np.uint32]:
+    """The smallest type that holds every id of a vocabulary of `rows`."""
+    return np.uint16 if rows <= 2**16 else np.uint32
+
+
+def sha256_of_ids(ids: Ids) -> str:
+    """Hashes in pieces, so that a memory-mapped split need not fit in memory."""
+    digest = hashlib.sha256()
+    for start in range(0, len(ids), 2**22):
+        digest.update(np.ascontiguousarray(ids[start : start + 2**22]).tobytes())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """An opened corpus directory. Its streams read `w1 … wn END w1 … wn END …`."""
+
+    path: Path
+    vocabulary: Vocabulary
+    pipeline: Pipeline
+    statistics: dict[str, SplitStatistics]
+    types: int
+    """Distinct words of the training split, before the vocabulary was cut."""
+    provenance: dict[str, Any]
+    """Sources, settings and versions that made the corpus."""
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over vocabulary and splits: the same text, prepared the same way."""
+        parts = [self.vocabulary.digest, *(self.statistics[split].sha256 for split in SPLITS)]
+        return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+
+    def split(self, name: str) -> Ids:
+        """The ids of a split, memory-mapped and checked to lie inside the vocabulary."""
+        if name not in SPLITS:
+            raise ConfigError(f"unknown split {name!r}; choose from {', '.join(SPLITS)}")
+        path = self.path / f"{name}.npy"
+        expected = self.statistics[name].targets
+        try:
+            if expected == 0:
+                return np.empty(0, id_dtype(len(self.vocabulary)))
+            ids: Ids = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise CorpusError(f"{path}: cannot be read ({error}); run `langmodel preprocess` again") from None
+        if ids.dtype != id_dtype(len(self.vocabulary)) or ids.shape != (expected,):
+            raise CorpusError(
+                f"{path}: {ids.dtype} of shape {ids.shape}, corpus.json says {expected} ids; "
+                "run `langmodel preprocess` again"
+            )
+        largest = max(int(ids[start : start + 2**22].max()) for start in range(0, len(ids), 2**22))
+        if largest >= len(self.vocabulary) or ids[-1] != END_ID:
+            raise CorpusError(f"{path}: not made with this vocabulary; run `langmodel preprocess` again")
+        return ids
+
+
+def write_description(corpus: Corpus) -> None:
+    """Write corpus.json and vocabulary.json; the same corpus gives the same bytes."""
+    description = {
+        "format": FORMAT,
+        "vocabulary_sha256": corpus.vocabulary.digest,
+        "types": corpus.types,
+        "splits": {name: asdict(corpus.statistics[name]) for name in SPLITS},
+        "provenance": corpus.provenance,
+        "pipeline": corpus.pipeline.to_dict(),
+    }
+    corpus.path.joinpath("vocabulary.json").write_text(corpus.vocabulary.to_json(), encoding="utf-8")
+    corpus.path.joinpath("corpus.json").write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
+
+
+def is_corpus(path: Path) -> bool:
+    return path.joinpath("corpus.json").is_file()
+
+
+def open_corpus(path: Path) -> Corpus:
+    """Raises CorpusError for a directory that `langmodel preprocess` did not write whole."""
+    file = path / "corpus.json"
+    if not is_corpus(path):
+        raise CorpusError(f"{path}: not a corpus directory; make one with `langmodel preprocess`")
+    try:
+        description = json.loads(file.read_text(encoding="utf-8"))
+        found = description["format"]
+        if type(found) is not int or found > FORMAT:
+            raise CorpusError(
+                f"{file}: format {found}; this version reads up to {FORMAT}. Upgrade langmodel to read it"
+            )
+        vocabulary = Vocabulary.from_json((path / "vocabulary.json").read_text(encoding="utf-8"))
+        corpus = Corpus(
+            path,
+            vocabulary,
+            Pipeline.from_dict(description["pipeline"]),
+            {name: SplitStatistics(**description["splits"][name]) for name in SPLITS},
+            description["types"],
+            description["provenance"],
+        )
+        recorded = description["vocabulary_sha256"]
+    except (OSError, ValueError, TypeError, LookupError, RecursionError) as error:
+        raise CorpusError(f"{file}: damaged ({error!r}); run `langmodel preprocess` again") from None
+    if vocabulary.digest != recorded:
+        raise CorpusError(
+            f"{path / 'vocabulary.json'}: not the vocabulary that corpus.json names; "
+            "run `langmodel preprocess` again"
+        )
+    return corpus

@@ -1,0 +1,150 @@
+"""Sentence -> words, and back. A tokenizer is one class and one entry in TOKENIZERS."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+from langmodel.errors import ConfigError, InputError
+
+if TYPE_CHECKING:
+    from nltk.tokenize.destructive import NLTKWordTokenizer
+
+
+class Tokenizer(Protocol):
+    """Splits one sentence into words and joins words into readable text."""
+
+    def tokenize(self, sentence: str) -> list[str]: ...
+
+    def detokenize(self, words: Sequence[str]) -> str: ...
+
+
+class WhitespaceTokenizer:
+    """Words are what whitespace separates: for text that is tokenized already."""
+
+    def tokenize(self, sentence: str) -> list[str]:
+        return sentence.split()
+
+    def detokenize(self, words: Sequence[str]) -> str:
+        return " ".join(words)
+
+
+class CharacterTokenizer:
+    """Every character is a word; a run of whitespace is one space."""
+
+    def tokenize(self, sentence: str) -> list[str]:
+        return list(" ".join(sentence.split()))
+
+    def detokenize(self, words: Sequence[str]) -> str:
+        return "".join(words)
+
+
+CLOSERS = frozenset("])}>\"'»”’")
+"""What NLTK's rule for the sentence-final period allows after it."""
+
+CONTRACTED = frozenset(["cannot", "gimme", "gonna", "gotta", "lemme", "wanna"])
+"""The plain words that NLTK cuts in two."""
+
+CACHE_LIMIT = 400_000
+"""Distinct chunks remembered before the cache starts again; bounds the memory of odd corpora."""
+
+
+def _split_plain(chunk: str, marks: str) -> list[str] | None:
+    """The tokens of ASCII letters and digits followed by at most one of `marks`; None for all else.
+
+    No rule touches such a word unless it is a contraction, and each of `marks` is cut off by one rule.
+    """
+    core = chunk[:-1] if chunk[-1] in marks else chunk
+    if not (core.isascii() and core.isalnum()) or core.lower() in CONTRACTED:
+        return None
+    return [core] if core is chunk else [core, chunk[-1]]
+
+
+class NltkTokenizer:
+    """The Treebank rules of `nltk.word_tokenize`, on a sentence whose whitespace runs count as one space.
+
+    NLTK's rules look at one whitespace-delimited chunk and the blanks beside it, save at the two ends
+    of the sentence: the rules for the final period reach from the end back over chunks of closing
+    punctuation only. So the tokens of a chunk inside the sentence never change, and are computed once
+    and remembered; so are those of a first chunk and of a last stretch. A plain word needs no rule at
+    all. The tests hold this against NLTK itself.
+    """
+
+    def __init__(self) -> None:
+        self._first: dict[str, list[str]] = {}
+        self._inside: dict[str, list[str]] = {}
+        self._last: dict[str, list[str]] = {}
+
+    @cached_property
+    def _nltk(self) -> "NLTKWordTokenizer":
+        from nltk.tokenize.destructive import NLTKWordTokenizer
+
+        return NLTKWordTokenizer()
+
+    @cached_property
+    def _detokenizer(self) -> Any:
+        from nltk.tokenize.treebank import TreebankWordDetokenizer
+
+        return TreebankWordDetokenizer()
+
+    def _tokenize_whole(self, text: str) -> list[str]:
+        try:
+            return list(self._nltk.tokenize(text))
+        except TimeoutError:
+            raise InputError(
+                f"NLTK's tokenizer gave up on {text[:40]!r}… ({len(text)} characters); "
+                "break the line, or use --tokenizer whitespace"
+            ) from None
+
+    def tokenize(self, sentence: str) -> list[str]:
+        chunks = sentence.split()
+        last = len(chunks) - 1
+        while last > 0 and CLOSERS.issuperset(chunks[last]):
+            last -= 1
+        if last <= 0:
+            return self._tokenize_whole(" ".join(chunks))
+
+        if len(self._inside) + len(self._first) + len(self._last) > CACHE_LIMIT:
+            for cache in (self._first, self._inside, self._last):
+                cache.clear()
+
+        first = chunks[0]
+        tokens = self._first.get(first)
+        if tokens is None:
+            tokens = self._first[first] = (
+                _split_plain(first, ",;:?!") or self._tokenize_whole(f"{first} x")[:-1]
+            )
+        words = tokens.copy()
+        inside = self._inside
+        for chunk in chunks[1:last]:
+            tokens = inside.get(chunk)
+            if tokens is None:
+                tokens = inside[chunk] = (
+                    _split_plain(chunk, ",;:?!") or self._tokenize_whole(f"x {chunk} x")[1:-1]
+                )
+            words += tokens
+        ending = " ".join(chunks[last:])
+        tokens = self._last.get(ending)
+        if tokens is None:
+            tokens = self._last[ending] = (
+                _split_plain(ending, ".,;:?!") or self._tokenize_whole(f"x {ending}")[1:]
+            )
+        words += tokens
+        return words
+
+    def detokenize(self, words: Sequence[str]) -> str:
+        return str(self._detokenizer.detokenize(list(words)))
+
+
+TOKENIZERS: dict[str, type[Tokenizer]] = {
+    "nltk": NltkTokenizer,
+    "whitespace": WhitespaceTokenizer,
+    "character": CharacterTokenizer,
+}
+
+
+def make_tokenizer(name: str) -> Tokenizer:
+    """Raises ConfigError, listing the known names, for an unknown one."""
+    try:
+        return TOKENIZERS[name]()
+    except KeyError:
+        raise ConfigError(f"unknown tokenizer {name!r}; choose from {', '.join(TOKENIZERS)}") from None
