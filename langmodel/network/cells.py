@@ -1,0 +1,140 @@
+"""The table of cells, one recurrent layer, and the state that it carries."""
+
+# T = time, B = batch, I = input, H = hidden, G = gates × H
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from langmodel.network.products import linear
+from langmodel.network.recurrence import GRURecurrence, LSTMRecurrence, RNNRecurrence
+
+LayerState = tuple[Tensor, ...]
+"""What a layer hands to the next step: (h,), or (h, c) for an LSTM; each of shape (B, H)."""
+
+State = tuple[LayerState, ...]
+"""A LayerState for every layer, first to last."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A recurrent cell: how many gates and states it has, and what runs it."""
+
+    gates: int
+    states: int
+    native: Callable[..., Any]
+    """PyTorch's whole-sequence function: cuDNN on a GPU; oneDNN on a CPU for the LSTM alone."""
+    native_on_cpu: bool
+    recurrence: Callable[[Tensor, Tensor, Tensor | None, LayerState], tuple[Tensor, LayerState]]
+    """Gate inputs of shape (T, B, G), recurrent weight, recurrent bias and state -> h of all steps, state."""
+
+
+def _rnn(
+    input_TBG: Tensor, weight: Tensor, bias: Tensor | None, state: LayerState
+) -> tuple[Tensor, LayerState]:
+    if bias is not None:
+        input_TBG = input_TBG + bias
+    hidden: Tensor = RNNRecurrence.apply(input_TBG, weight, *state)  # type: ignore[no-untyped-call]
+    return hidden, (hidden[-1],)
+
+
+def _gru(
+    input_TBG: Tensor, weight: Tensor, bias: Tensor | None, state: LayerState
+) -> tuple[Tensor, LayerState]:
+    H = weight.shape[1]
+    if bias is None:
+        bias = weight.new_zeros(3 * H)
+    else:
+        input_TBG = input_TBG + torch.cat([bias[: 2 * H], bias.new_zeros(H)])
+    hidden: Tensor = GRURecurrence.apply(input_TBG, weight, bias[2 * H :], *state)  # type: ignore[no-untyped-call]
+    return hidden, (hidden[-1],)
+
+
+def _lstm(
+    input_TBG: Tensor, weight: Tensor, bias: Tensor | None, state: LayerState
+) -> tuple[Tensor, LayerState]:
+    if bias is not None:
+        input_TBG = input_TBG + bias
+    hidden, cell = LSTMRecurrence.apply(input_TBG, weight, *state)  # type: ignore[no-untyped-call]
+    return hidden, (hidden[-1], cell)
+
+
+CELLS = {
+    "rnn": Cell(1, 1, torch.rnn_tanh, False, _rnn),
+    "gru": Cell(3, 1, torch.gru, False, _gru),
+    "lstm": Cell(4, 2, torch.lstm, True, _lstm),
+}
+
+
+def uniform_(tensor: Tensor, bound: float, generator: torch.Generator | None) -> None:
+    with torch.no_grad():
+        tensor.uniform_(-bound, bound, generator=generator)
+
+
+class RecurrentLayer(nn.Module):
+    """One layer of a cell over a whole window. Weights are laid out as in PyTorch's own layers.
+
+    `input_size` None: the input already is every gate's share, and there is no input weight.
+    """
+
+    def __init__(self, cell: str, input_size: int | None, hidden_size: int, *, bias: bool) -> None:
+        super().__init__()
+        self.cell = CELLS[cell]
+        self.hidden_size = hidden_size
+        rows = self.cell.gates * hidden_size
+        self.weight_ih = None if input_size is None else nn.Parameter(torch.empty(rows, input_size))
+        self.weight_hh = nn.Parameter(torch.empty(rows, hidden_size))
+        self.bias_ih = nn.Parameter(torch.empty(rows)) if bias and input_size is not None else None
+        self.bias_hh = nn.Parameter(torch.empty(rows)) if bias else None
+
+    def initialize(self, generator: torch.Generator | None) -> None:
+        """Uniform in ±1/√n, n the incoming connections (as in the tutorial); LSTM forget bias 1."""
+        for weight in (self.weight_ih, self.weight_hh):
+            if weight is not None:
+                uniform_(weight, 1 / math.sqrt(weight.shape[1]), generator)
+        for bias in (self.bias_ih, self.bias_hh):
+            if bias is not None:
+                nn.init.zeros_(bias)
+        if self.cell is CELLS["lstm"] and self.bias_hh is not None:
+            nn.init.ones_(self.bias_hh[self.hidden_size : 2 * self.hidden_size])
+
+    def zero_state(self, batch_size: int) -> LayerState:
+        return tuple(self.weight_hh.new_zeros(batch_size, self.hidden_size) for _ in range(self.cell.states))
+
+    def forward(self, input_TBI: Tensor, state: LayerState) -> tuple[Tensor, LayerState]:
+        """Hidden states of all steps, shape (T, B, H), and the state after the last."""
+        if self.weight_ih is None:
+            return self.cell.recurrence(input_TBI, self.weight_hh, self.bias_hh, state)
+        if input_TBI.device.type == "cpu" and not self.cell.native_on_cpu:
+            gates_TBG = linear(input_TBI, self.weight_ih, self.bias_ih)
+            return self.cell.recurrence(gates_TBG, self.weight_hh, self.bias_hh, state)
+        weights = [self.weight_ih, self.weight_hh]
+        if self.bias_ih is not None and self.bias_hh is not None:
+            weights += [self.bias_ih, self.bias_hh]
+        packed = [part.unsqueeze(0) for part in state]
+        hidden_TBH, *after = self.cell.native(
+            input_TBI,
+            packed if self.cell.states > 1 else packed[0],
+            weights,
+            len(weights) == 4,  # has biases
+            1,  # layers
+            0.0,  # dropout
+            self.training,
+            False,  # bidirectional
+            False,  # batch first
+        )
+        return hidden_TBH, tuple(part.squeeze(0) for part in after)
+
+
+def detach_state(state: State) -> State:
+    """The same state, cut from the window that made it: truncated BPTT carries it no further back."""
+    return tuple(tuple(part.detach() for part in layer) for layer in state)
+
+
+def select_state(state: State, rows: Tensor | Sequence[int]) -> State:
+    """The state of some batch rows, in the order of `rows`; a row may be taken more than once."""
+    return tuple(tuple(part[rows] for part in layer) for layer in state)

@@ -1,0 +1,86 @@
+"""The likelihood of a stream of ids under a network: what perplexity is made of."""
+
+from dataclasses import dataclass
+
+import torch
+
+from langmodel.network.likelihood import perplexity, token_nll
+from langmodel.network.recurrent_lm import RecurrentLM
+from langmodel.network.windows import DocumentWindows, IdArray, SentenceWindows, Windows
+from langmodel.text.vocabulary import UNK_ID
+
+EVALUATION_STEPS = 128
+"""Time steps per window when nothing is trained: no result depends on it."""
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """Sums over predicted tokens: words, UNK and END, never START. Natural log."""
+
+    nll: float
+    """Σ -log p, nats."""
+    tokens: int
+    oov_nll: float
+    """The part of `nll` that is due to UNK."""
+    oov: int
+
+    @property
+    def log_prob(self) -> float:
+        return -self.nll
+
+    @property
+    def loss(self) -> float:
+        """Mean nats per token."""
+        return self.nll / self.tokens
+
+    @property
+    def perplexity(self) -> float:
+        return perplexity(self.nll, self.tokens)
+
+    @property
+    def perplexity_excluding_oov(self) -> float:
+        """Over the tokens that are not UNK; infinite if there are none."""
+        known = self.tokens - self.oov
+        return perplexity(self.nll - self.oov_nll, known) if known else float("inf")
+
+    def __add__(self, other: "Likelihood") -> "Likelihood":
+        return Likelihood(
+            self.nll + other.nll,
+            self.tokens + other.tokens,
+            self.oov_nll + other.oov_nll,
+            self.oov + other.oov,
+        )
+
+
+NOTHING = Likelihood(0.0, 0, 0.0, 0)
+
+
+def evaluation_windows(ids: IdArray, context: str, columns: int) -> Windows:
+    """How a stream is read for evaluation in a context: `document` or `sentence`."""
+    if context == "sentence":
+        return SentenceWindows(ids, batch_size=columns, bptt=EVALUATION_STEPS, shuffle_seed=None)
+    return DocumentWindows(ids, batch_size=min(columns, len(ids)), bptt=EVALUATION_STEPS)
+
+
+@torch.inference_mode()
+def evaluate_windows(network: RecurrentLM, windows: Windows) -> Likelihood:
+    """One pass over the windows without dropout; the network's mode is restored."""
+    was_training = network.training
+    network.eval()
+    total = torch.zeros(2, dtype=torch.float64, device=network.device)
+    tokens = oov = 0
+    state = network.zero_state(1)
+    for window in windows.epoch(0):
+        oov += int((window.targets_N == UNK_ID).sum())
+        window = window.to(network.device)
+        if window.fresh:
+            state = network.zero_state(window.inputs_TB.shape[1])
+        hidden_TBO, state = network(window.inputs_TB, state)
+        nll_N = token_nll(
+            window.real(hidden_TBO), network.output_weight, network.output_bias, window.targets_N
+        ).double()
+        total += torch.stack([nll_N.sum(), nll_N[window.targets_N == UNK_ID].sum()])
+        tokens += window.tokens
+    network.train(was_training)
+    nll, oov_nll = total.tolist()
+    return Likelihood(nll, tokens, oov_nll, oov)

@@ -1,0 +1,128 @@
+"""The only softmax, likelihood and perplexity arithmetic.
+
+Log-probabilities are natural (nats). START has no probability: it is masked before every softmax, so
+that the words, UNK and END sum to one. Sums over tokens are float64.
+"""
+
+# N = tokens, O = output width, V = vocabulary
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from langmodel.network.products import product
+from langmodel.text.vocabulary import START_ID
+
+CHUNK_ELEMENTS = 3 * 2**20
+"""Logits held at once on a CPU: a chunk of rows that stays in the last-level cache."""
+
+CHUNK_ELEMENTS_GPU = 2**28
+
+
+def _chunk_rows(hidden_NO: Tensor, vocabulary_size: int) -> int:
+    N = hidden_NO.shape[0]
+    limit = CHUNK_ELEMENTS if hidden_NO.device.type == "cpu" else CHUNK_ELEMENTS_GPU
+    chunks = max(1, math.ceil(N * vocabulary_size / limit))
+    return max(1, math.ceil(N / chunks))
+
+
+def logits(hidden_NO: Tensor, weight_VO: Tensor, bias_V: Tensor | None) -> Tensor:
+    """Unnormalised log-probabilities, shape (N, V), START at -inf; carries no gradient."""
+    logits_NV = product(hidden_NO, weight_VO, bias_V)
+    logits_NV[:, START_ID] = -torch.inf
+    return logits_NV
+
+
+def log_probabilities(hidden_NO: Tensor, weight_VO: Tensor, bias_V: Tensor | None) -> Tensor:
+    """Natural-log probabilities of every next word, shape (N, V); carries no gradient."""
+    return torch.log_softmax(logits(hidden_NO, weight_VO, bias_V), dim=1)
+
+
+def _softmax_and_nll_(logits_NV: Tensor, targets_N1: Tensor) -> tuple[Tensor, Tensor]:
+    """Turns logits into probabilities in place; also -log p of the targets, shape (N,).
+
+    log p(target) = logit(target) - logit(best) + log p(best): exact, with one vectorised pass for
+    the exponentials.
+    """
+    best_N1, at_N1 = logits_NV.max(1, keepdim=True)
+    gap_N1 = best_N1 - logits_NV.gather(1, targets_N1)
+    probabilities = torch.softmax(logits_NV, 1, out=logits_NV)
+    nll_N1 = gap_N1 - probabilities.gather(1, at_N1).log_()
+    return probabilities, nll_N1.squeeze(1)
+
+
+def token_nll(hidden_NO: Tensor, weight_VO: Tensor, bias_V: Tensor | None, targets_N: Tensor) -> Tensor:
+    """-log p of each target in nats, shape (N,), in chunks of rows; carries no gradient."""
+    N, V = hidden_NO.shape[0], weight_VO.shape[0]
+    nll_N = hidden_NO.new_empty(N)
+    rows = _chunk_rows(hidden_NO, V)
+    for start in range(0, N, rows):
+        chunk = slice(start, start + rows)
+        logits_NV = logits(hidden_NO[chunk], weight_VO, bias_V)
+        _, nll_N[chunk] = _softmax_and_nll_(logits_NV, targets_N[chunk].unsqueeze(1))
+    return nll_N
+
+
+class _NLLSum(torch.autograd.Function):
+    """Projection, softmax, loss and their gradient in one pass over chunks of rows.
+
+    The gradient with respect to the logits is softmax - one-hot; it is used up as soon as it is
+    made, so no (N, V) block outlives its chunk.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, hidden_NO: Tensor, weight_VO: Tensor, bias_V: Tensor | None, targets_N: Tensor
+    ) -> Tensor:
+        V = weight_VO.shape[0]
+        total = torch.zeros((), dtype=torch.float64, device=hidden_NO.device)
+        grad_hidden = torch.empty_like(hidden_NO)
+        grad_weight_OV: Tensor | None = None
+        grad_bias = None if bias_V is None else torch.zeros_like(bias_V)
+        rows = _chunk_rows(hidden_NO, V)
+        for start in range(0, hidden_NO.shape[0], rows):
+            hidden = hidden_NO[start : start + rows]
+            targets_N1 = targets_N[start : start + rows].unsqueeze(1)
+            error_NV, nll_N = _softmax_and_nll_(logits(hidden, weight_VO, bias_V), targets_N1)
+            total += nll_N.sum(dtype=torch.float64)
+            error_NV.scatter_add_(1, targets_N1, error_NV.new_full((1, 1), -1.0).expand(len(hidden), 1))
+            grad_hidden[start : start + rows] = product(error_NV, weight_VO.t())
+            part_OV = product(hidden.t(), error_NV.t())
+            grad_weight_OV = part_OV if grad_weight_OV is None else grad_weight_OV.add_(part_OV)
+            if grad_bias is not None:
+                grad_bias += error_NV.sum(0)
+        assert grad_weight_OV is not None, "no tokens"
+        ctx.save_for_backward(grad_hidden, grad_weight_OV, grad_bias)
+        return total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor | None, None]:
+        grad_hidden, grad_weight_OV, grad_bias = ctx.saved_tensors
+        scale = grad.to(grad_hidden.dtype)
+        return (
+            grad_hidden * scale,
+            (grad_weight_OV * scale).t(),
+            None if grad_bias is None else grad_bias * scale,
+            None,
+        )
+
+
+def nll_sum(hidden_NO: Tensor, weight_VO: Tensor, bias_V: Tensor | None, targets_N: Tensor) -> Tensor:
+    """Σ -log p(target) in nats, a float64 scalar with gradient. Divide by the tokens once, outside."""
+    total: Tensor = _NLLSum.apply(hidden_NO, weight_VO, bias_V, targets_N)  # type: ignore[no-untyped-call]
+    return total
+
+
+def perplexity(nll: float, tokens: int) -> float:
+    """exp(nll / tokens), infinity where that is too large; the one definition, used everywhere.
+
+    `nll` in nats over `tokens` predicted tokens, END counted and START not. Raises ValueError for none.
+    """
+    if tokens <= 0:
+        raise ValueError("perplexity of no tokens")
+    mean = nll / tokens
+    return math.exp(mean) if mean < 700 else math.inf

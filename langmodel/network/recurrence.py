@@ -1,0 +1,167 @@
+"""The recurrences of the three cells as time loops with hand-written gradients.
+
+Each takes the input's share of every gate, computed for all steps in one product, so that only the
+product with the previous hidden state is left inside the loop. Gate order and the GRU's form (reset
+after the product) are cuDNN's and PyTorch's. tanh(x) is computed as 2 sigmoid(2x) - 1: the same
+function, several times faster where the vendor's vector library is slow; factors of two are exact.
+
+Equations: Elman 1990 (RNN); Hochreiter and Schmidhuber 1997 with Gers et al. 2000 (LSTM); Cho et al.
+2014 (GRU).
+"""
+
+# T = time, B = batch, H = hidden, G = gates × H
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from langmodel.network.products import product
+
+
+def _tanh_(x: Tensor) -> Tensor:
+    return x.mul_(2).sigmoid_().mul_(2).sub_(1)
+
+
+def _weight_gradient(grad_TBG: Tensor, previous_TBH: Tensor) -> Tensor:
+    """The gradient of W, summed over all steps, where a gate's share is h · Wᵀ; shape (G, H)."""
+    return product(grad_TBG.flatten(0, 1).t(), previous_TBH.flatten(0, 1).t())
+
+
+class RNNRecurrence(torch.autograd.Function):
+    """h_t = tanh(x_t + h_{t-1} Wᵀ); returns h for every step, shape (T, B, H)."""
+
+    @staticmethod
+    def forward(ctx: Any, input_TBH: Tensor, weight_HH: Tensor, initial_BH: Tensor) -> Tensor:
+        T, B, H = input_TBH.shape
+        hidden = input_TBH.new_empty(T + 1, B, H)
+        hidden[0] = initial_BH
+        weight_t = weight_HH.t()
+        inputs, steps = (2 * input_TBH).unbind(0), hidden.unbind(0)
+        for t in range(T):
+            after = steps[t + 1]
+            torch.addmm(inputs[t], steps[t], weight_t, alpha=2, out=after)
+            after.sigmoid_().mul_(2).sub_(1)
+        ctx.save_for_backward(hidden, weight_HH)
+        return hidden[1:]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_TBH: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        hidden, weight_HH = ctx.saved_tensors
+        T = grad_TBH.shape[0]
+        slope_TBH = 1 - hidden[1:].square()
+        grad_input = torch.empty_like(slope_TBH)
+        slopes, grads, outs = slope_TBH.unbind(0), grad_TBH.unbind(0), grad_input.unbind(0)
+        grad_BH = torch.zeros_like(outs[0])
+        for t in reversed(range(T)):
+            torch.mul(grad_BH.add_(grads[t]), slopes[t], out=outs[t])
+            torch.mm(outs[t], weight_HH, out=grad_BH)
+        return grad_input, _weight_gradient(grad_input, hidden[:-1]), grad_BH
+
+
+class GRURecurrence(torch.autograd.Function):
+    """r, z = σ(x_r + h U_rᵀ), σ(x_z + h U_zᵀ); n = tanh(x_n + r ⊙ (h U_nᵀ + b)); h' = (1 - z) ⊙ n + z ⊙ h.
+
+    `weight_GH` stacks U_r, U_z, U_n; `bias_H` is b. Returns h for every step, shape (T, B, H).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, input_TBG: Tensor, weight_GH: Tensor, bias_H: Tensor, initial_BH: Tensor) -> Tensor:
+        T, B, G = input_TBG.shape
+        H = G // 3
+        hidden = input_TBG.new_empty(T + 1, B, H)
+        hidden[0] = initial_BH
+        gates_TBG = torch.empty_like(input_TBG)  # r, z, n as they come out
+        recurrent_TBH = input_TBG.new_empty(T, B, H)  # h U_nᵀ + b
+        weight_t = weight_GH.t()
+        bias_G = torch.cat([bias_H.new_zeros(2 * H), bias_H])
+        product_BG = input_TBG.new_empty(B, G)
+        for t in range(T):
+            before, x, gates, recurrent = hidden[t], input_TBG[t], gates_TBG[t], recurrent_TBH[t]
+            torch.addmm(bias_G, before, weight_t, out=product_BG)
+            rz, n = gates[:, : 2 * H], gates[:, 2 * H :]
+            torch.add(x[:, : 2 * H], product_BG[:, : 2 * H], out=rz).sigmoid_()
+            recurrent.copy_(product_BG[:, 2 * H :])
+            _tanh_(torch.addcmul(x[:, 2 * H :], rz[:, :H], recurrent, out=n))
+            torch.lerp(n, before, rz[:, H:], out=hidden[t + 1])
+        ctx.save_for_backward(hidden, gates_TBG, recurrent_TBH, weight_GH)
+        return hidden[1:]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_TBH: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        hidden, gates_TBG, recurrent_TBH, weight_GH = ctx.saved_tensors
+        T, _, H = grad_TBH.shape
+        r, z, n = gates_TBG.unflatten(-1, (3, H)).unbind(2)
+        # d h' / d (pre-activations of n, r, z), all steps at once
+        n_slope = (1 - z) * (1 - n.square())
+        z_slope = (hidden[:-1] - n) * z * (1 - z)
+        r_slope = recurrent_TBH * r * (1 - r)  # times the gradient of n's pre-activation
+        grad_input = torch.empty_like(gates_TBG)
+        grad_product = torch.empty_like(gates_TBG)
+        grad_BH = torch.zeros_like(grad_TBH[0])
+        for t in reversed(range(T)):
+            grad_BH.add_(grad_TBH[t])
+            to_input, to_product = grad_input[t], grad_product[t]
+            grad_n = to_input[:, 2 * H :]
+            torch.mul(grad_BH, n_slope[t], out=grad_n)
+            torch.mul(grad_n, r_slope[t], out=to_input[:, :H])
+            torch.mul(grad_BH, z_slope[t], out=to_input[:, H : 2 * H])
+            to_product[:, : 2 * H] = to_input[:, : 2 * H]
+            torch.mul(grad_n, r[t], out=to_product[:, 2 * H :])
+            grad_BH.mul_(z[t]).addmm_(to_product, weight_GH)
+        grad_bias = grad_product[..., 2 * H :].sum((0, 1))
+        return grad_input, _weight_gradient(grad_product, hidden[:-1]), grad_bias, grad_BH
+
+
+class LSTMRecurrence(torch.autograd.Function):
+    """i, f, g, o = σ, σ, tanh, σ of (x + h Uᵀ); c' = f ⊙ c + i ⊙ g; h' = o ⊙ tanh(c').
+
+    Returns h for every step, shape (T, B, H), and the last c, shape (B, H).
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, input_TBG: Tensor, weight_GH: Tensor, initial_BH: Tensor, cell_BH: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        T, B, G = input_TBG.shape
+        H = G // 4
+        hidden, cells = input_TBG.new_empty(2, T + 1, B, H).unbind(0)
+        hidden[0], cells[0] = initial_BH, cell_BH
+        gates_TBG = torch.empty_like(input_TBG)
+        squashed_TBH = input_TBG.new_empty(T, B, H)  # tanh(c')
+        weight_t = weight_GH.t()
+        for t in range(T):
+            gates = torch.addmm(input_TBG[t], hidden[t], weight_t, out=gates_TBG[t])
+            gates[:, 2 * H : 3 * H].mul_(2)
+            gates.sigmoid_()
+            i, f, g, o = gates.chunk(4, 1)
+            g.mul_(2).sub_(1)
+            after = torch.mul(f, cells[t], out=cells[t + 1]).addcmul_(i, g)
+            torch.mul(_tanh_(squashed_TBH[t].copy_(after)), o, out=hidden[t + 1])
+        ctx.save_for_backward(hidden, cells, gates_TBG, squashed_TBH, weight_GH)
+        return hidden[1:], cells[T].clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_TBH: Tensor, grad_cell_BH: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        hidden, cells, gates_TBG, squashed_TBH, weight_GH = ctx.saved_tensors
+        T, B, H = grad_TBH.shape
+        i, f, g, o = gates_TBG.unflatten(-1, (4, H)).unbind(2)
+        # d c' / d (pre-activations of i, f, g); d h' / d (pre-activation of o, c')
+        c_slopes = torch.stack([g * i * (1 - i), cells[:-1] * f * (1 - f), i * (1 - g.square())], dim=2)
+        o_slope = squashed_TBH * o * (1 - o)
+        h_slope = o * (1 - squashed_TBH.square())
+        grad_input = torch.empty_like(gates_TBG)
+        grad_BH, grad_c = torch.zeros_like(grad_TBH[0]), grad_cell_BH.clone()
+        for t in reversed(range(T)):
+            grad_BH.add_(grad_TBH[t])
+            grad_c.addcmul_(grad_BH, h_slope[t])
+            to_input = grad_input[t]
+            torch.mul(grad_c.unsqueeze(1), c_slopes[t], out=to_input.view(B, 4, H)[:, :3])
+            torch.mul(grad_BH, o_slope[t], out=to_input[:, 3 * H :])
+            torch.mm(to_input, weight_GH, out=grad_BH)
+            grad_c.mul_(f[t])
+        return grad_input, _weight_gradient(grad_input, hidden[:-1]), grad_BH, grad_c

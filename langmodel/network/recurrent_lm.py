@@ -1,0 +1,102 @@
+"""RecurrentLM: ids and state in, hidden states and state out. The softmax lives in likelihood.py."""
+
+# T = time, B = batch, E = embedding, H = hidden, O = output width, V = vocabulary
+
+import math
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from langmodel.network.architecture import Architecture
+from langmodel.network.cells import CELLS, RecurrentLayer, State, uniform_
+from langmodel.network.dropout import locked_dropout
+from langmodel.network.products import linear
+from langmodel.text.vocabulary import START_ID
+
+EMBEDDING_BOUND = 0.1
+
+
+class RecurrentLM(nn.Module):
+    """Embedding, recurrent layers, and the parameters of the output layer.
+
+    Weights are drawn at construction from `generator`; the same generator state gives the same network.
+    """
+
+    def __init__(self, architecture: Architecture, generator: torch.Generator | None = None) -> None:
+        super().__init__()
+        a = self.architecture = architecture
+        one_hot = a.embedding_size == 0
+        width = CELLS[a.cell].gates * a.hidden_sizes[0] if one_hot else a.embedding_size
+        self.embedding = nn.Parameter(torch.empty(a.vocabulary_size, width))
+        inputs = [None if one_hot else a.embedding_size, *a.hidden_sizes[:-1]]
+        self.layers = nn.ModuleList(
+            RecurrentLayer(a.cell, input_size, hidden_size, bias=a.bias)
+            for input_size, hidden_size in zip(inputs, a.hidden_sizes, strict=True)
+        )
+        needs_projection = a.output_size != a.hidden_sizes[-1]
+        self.projection = (
+            nn.Parameter(torch.empty(a.output_size, a.hidden_sizes[-1])) if needs_projection else None
+        )
+        self._output = None if a.tied else nn.Parameter(torch.empty(a.vocabulary_size, a.hidden_sizes[-1]))
+        self.output_bias = nn.Parameter(torch.empty(a.vocabulary_size)) if a.bias else None
+        if not self.embedding.is_meta:
+            self._initialize(generator)
+
+    def _initialize(self, generator: torch.Generator | None) -> None:
+        a = self.architecture
+        one_hot = a.embedding_size == 0
+        uniform_(self.embedding, 1 / math.sqrt(a.vocabulary_size) if one_hot else EMBEDDING_BOUND, generator)
+        for layer in self._layers():
+            layer.initialize(generator)
+        for weight in (self.projection, self._output):
+            if weight is not None:
+                uniform_(weight, 1 / math.sqrt(weight.shape[1]), generator)
+        if self.output_bias is not None:
+            nn.init.zeros_(self.output_bias)
+
+    def _layers(self) -> list[RecurrentLayer]:
+        return cast(list[RecurrentLayer], self.layers)
+
+    @property
+    def output_weight(self) -> Tensor:
+        """Shape (V, O); the embedding itself when tied."""
+        return self.embedding if self._output is None else self._output
+
+    @property
+    def device(self) -> torch.device:
+        return self.embedding.device
+
+    @property
+    def parameter_count(self) -> int:
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    def zero_state(self, batch_size: int) -> State:
+        """The state before the first word of a text."""
+        return tuple(layer.zero_state(batch_size) for layer in self._layers())
+
+    def read(self, ids: Sequence[int]) -> tuple[Tensor, State]:
+        """What the output layer reads after START and `ids`, shape (1, O), and the state there."""
+        inputs_T1 = torch.tensor([START_ID, *ids], device=self.device).unsqueeze(1)
+        hidden_T1O, state = self(inputs_T1, self.zero_state(1))
+        return hidden_T1O[-1], state
+
+    def forward(
+        self, inputs_TB: Tensor, state: State, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, State]:
+        """What the output layer reads at every step, shape (T, B, O), and the state after the last.
+
+        `generator` draws the dropout masks while training.
+        """
+        rate = self.architecture.dropout if self.training else 0.0
+        hidden = locked_dropout(F.embedding(inputs_TB, self.embedding), rate, generator)
+        after = []
+        for layer, layer_state in zip(self._layers(), state, strict=True):
+            hidden, layer_state = layer(hidden, layer_state)
+            hidden = locked_dropout(hidden, rate, generator)
+            after.append(layer_state)
+        if self.projection is not None:
+            hidden = linear(hidden, self.projection, None)
+        return hidden, tuple(after)
