@@ -1,0 +1,85 @@
+"""Files written whole or not at all, and the lock on a run directory."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from langmodel.errors import InputError, LangModelError
+
+try:
+    import fcntl
+except ImportError:  # Windows: no advisory locks; two trainers in one directory are the user's care
+    fcntl = None  # type: ignore[assignment]
+
+TEMPORARY_PREFIX = ".writing-"
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace `path` by `data` so that a crash at any moment leaves the old file or the new one.
+
+    Temporary sibling, write, fsync, read back, rename, fsync of the directory. Raises LangModelError
+    with the system's reason, the old file untouched, when the disk is full or read-only.
+    """
+    try:
+        handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.chmod(0o644)
+            if temporary.read_bytes() != data:
+                raise OSError("what was read back is not what was written")
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _sync_directory(path.parent)
+    except OSError as error:
+        reason = error.strerror or error
+        raise LangModelError(
+            f"{path}: cannot be written ({reason}); what was there before is intact"
+        ) from None
+
+
+def _sync_directory(directory: Path) -> None:
+    if os.name == "posix":
+        handle = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+@contextmanager
+def locked_directory(directory: Path) -> Iterator[None]:
+    """Make `directory`, hold its lock, and sweep what a killed writer left behind.
+
+    The lock dies with its process. Raises InputError, naming the other process, when it is taken, and
+    when the directory cannot be made or written to.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        handle = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise InputError(f"{directory}: cannot be written ({error.strerror}); choose another") from None
+    try:
+        if fcntl is not None:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                owner = os.read(handle, 32).decode(errors="replace").strip() or "unknown"
+                raise InputError(
+                    f"{directory}: process {owner} is training here; wait for it, or choose another"
+                ) from None
+        os.ftruncate(handle, 0)
+        os.write(handle, f"{os.getpid()}\n".encode())
+        for stale in directory.glob(f"{TEMPORARY_PREFIX}*"):
+            with suppress(OSError):
+                stale.unlink()
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,96 @@
+"""Named tensors and a JSON document in one safetensors file, checksummed as a whole.
+
+The document sits in the header's metadata under one key, so that equal content gives equal bytes.
+Its `sha256` is that of the file with those 64 digits set to zero: it covers every byte.
+"""
+
+# Part of langmodel's file format: docs/formats.md describes it for other programs.
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from langmodel.errors import ModelFileError
+
+FORMAT = 1
+"""Raised when an older langmodel could no longer read what this one writes."""
+
+KEY = "langmodel"
+BLANK_DIGEST = "0" * 64
+MAX_HEADER_BYTES = 100_000_000
+
+
+def pack(tensors: dict[str, Tensor], document: dict[str, Any]) -> bytes:
+    """The file's bytes. Raises ValueError if `document` holds a number that is not finite."""
+    text = json.dumps({"format": FORMAT, "sha256": BLANK_DIGEST, **document}, sort_keys=True, allow_nan=False)
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    data: bytes = save_tensors(plain, {KEY: text})
+    place = _digest_place(data)
+    digest = hashlib.sha256(data).hexdigest().encode()
+    return data[:place] + digest + data[place + len(digest) :]
+
+
+def _digest_place(data: bytes, digest: str = BLANK_DIGEST) -> int:
+    header = data[: 8 + int.from_bytes(data[:8], "little")]
+    marker = f'\\"sha256\\": \\"{digest}\\"'.encode()
+    if header.count(marker) != 1:
+        raise ValueError("the digest's place is not unique")
+    return header.index(marker) + marker.index(digest.encode())
+
+
+def read_document(path: Path, data: bytes) -> dict[str, Any]:
+    """The JSON document of a file, once the checksum agrees.
+
+    Raises ModelFileError, saying what to do, for foreign, damaged and newer files.
+    """
+    if len(data) < 8 or not 2 <= int.from_bytes(data[:8], "little") <= min(len(data) - 8, MAX_HEADER_BYTES):
+        raise ModelFileError(f"{path}: not a model file, or cut short; {_REMEDY}")
+    try:
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        document = json.loads(header["__metadata__"][KEY])
+        found, digest = document["format"], document["sha256"]
+    except (ValueError, TypeError, LookupError, RecursionError):
+        raise ModelFileError(f"{path}: damaged, or not written by langmodel; {_REMEDY}") from None
+    if type(found) is not int or type(digest) is not str or len(digest) != len(BLANK_DIGEST):
+        raise ModelFileError(f"{path}: damaged, or not written by langmodel; {_REMEDY}")
+    if found > FORMAT:
+        raise ModelFileError(
+            f"{path}: format {found}; this version reads up to {FORMAT}. Upgrade langmodel to read it"
+        )
+    try:
+        place = _digest_place(data, digest)
+    except ValueError:
+        raise ModelFileError(f"{path}: damaged; {_REMEDY}") from None
+    blanked = hashlib.sha256(data[:place])
+    blanked.update(BLANK_DIGEST.encode())
+    blanked.update(data[place + len(digest) :])
+    if blanked.hexdigest() != digest:
+        raise ModelFileError(f"{path}: damaged (its checksum does not agree); {_REMEDY}")
+    return dict(document)
+
+
+_REMEDY = "restore it from a copy, or train again"
+
+
+def read_file(path: Path) -> bytes:
+    """A regular file's bytes. Raises ModelFileError if there are none to be had."""
+    if not path.is_file():
+        raise ModelFileError(f"{path}: no such model file; give a run directory or a .safetensors file")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelFileError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def read_tensors(path: Path, data: bytes) -> dict[str, Tensor]:
+    """The tensors of a file that `read_document` accepted."""
+    try:
+        return dict(load_tensors(data))
+    except (SafetensorError, ValueError, KeyError, RuntimeError, OverflowError) as error:
+        raise ModelFileError(f"{path}: damaged ({error}); {_REMEDY}") from None

@@ -1,0 +1,126 @@
+"""The model file: weights, architecture, vocabulary and pipeline; for `last`, the training state too."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from langmodel.errors import InputError, ModelFileError
+from langmodel.network.architecture import Architecture
+from langmodel.network.recurrent_lm import RecurrentLM
+from langmodel.storage.atomic import write_atomically
+from langmodel.storage.container import pack, read_document, read_file, read_tensors
+from langmodel.storage.training_state import TrainingState
+from langmodel.text.pipeline import Pipeline
+from langmodel.text.vocabulary import Vocabulary
+
+BEST, LAST = "best.safetensors", "last.safetensors"
+
+WEIGHT, TRAINING = "model.", "training."
+"""Prefixes of tensor names."""
+
+CONTEXTS = ("document", "sentence")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedModel:
+    """All that a model file holds."""
+
+    network: RecurrentLM
+    vocabulary: Vocabulary
+    pipeline: Pipeline
+    context: str
+    """What the state was carried over in training: `document`, or `sentence`."""
+    provenance: dict[str, Any] = field(default_factory=dict)
+    """Settings, corpus digest, seed, step, results: for people and for `info`."""
+    training: TrainingState | None = None
+
+
+def save_model(path: Path, model: SavedModel) -> None:
+    """Write the file whole or not at all; the same content gives the same bytes."""
+    tensors = {f"{WEIGHT}{name}": tensor for name, tensor in model.network.state_dict().items()}
+    document: dict[str, Any] = {
+        "architecture": model.network.architecture.to_dict(),
+        "vocabulary": {"words": model.vocabulary.words, "counts": model.vocabulary.counts},
+        "pipeline": model.pipeline.to_dict(),
+        "context": model.context,
+        "provenance": model.provenance,
+        "training": None,
+    }
+    if model.training is not None:
+        tensors |= {f"{TRAINING}{name}": tensor for name, tensor in model.training.tensors.items()}
+        document["training"] = model.training.values
+    write_atomically(path, pack(tensors, document))
+
+
+def model_path(path: Path) -> Path:
+    """A run directory means its best model."""
+    if path.is_dir():
+        if not (path / BEST).is_file() and (path / LAST).is_file():
+            return path / LAST
+        if not (path / BEST).is_file():
+            raise ModelFileError(f"{path}: holds no {BEST}; give a run directory or a .safetensors file")
+        return path / BEST
+    return path
+
+
+def load_model(path: Path, device: torch.device = torch.device("cpu")) -> SavedModel:
+    """Read and check a model file; sizes are checked before memory is taken.
+
+    Raises ModelFileError for a file that is missing, foreign, damaged, newer, or at odds with itself.
+    """
+    data = read_file(path)
+    document = read_document(path, data)
+    try:
+        architecture = Architecture.from_dict(document["architecture"])
+        vocabulary = Vocabulary(document["vocabulary"]["words"], document["vocabulary"]["counts"])
+        pipeline = Pipeline.from_dict(document["pipeline"])
+        context, provenance, values = document["context"], document["provenance"], document["training"]
+    except (LookupError, TypeError) as error:
+        raise ModelFileError(f"{path}: a part is missing or malformed ({error!r})") from None
+    except InputError as error:
+        raise ModelFileError(f"{path}: {error}") from None
+    words_are_text = all(type(word) is str for word in vocabulary.words)
+    if not words_are_text or not all(type(n) is int for n in vocabulary.counts) or context not in CONTEXTS:
+        raise ModelFileError(f"{path}: vocabulary or context is malformed")
+    if not isinstance(provenance, dict) or not isinstance(values, dict | None):
+        raise ModelFileError(f"{path}: provenance or training state is malformed")
+    if len(vocabulary) != architecture.vocabulary_size:
+        raise ModelFileError(
+            f"{path}: {len(vocabulary)} vocabulary rows but a network of {architecture.vocabulary_size}"
+        )
+    with torch.device("meta"):
+        network = RecurrentLM(architecture)
+    tensors = read_tensors(path, data)
+    weights = {n.removeprefix(WEIGHT): t for n, t in tensors.items() if n.startswith(WEIGHT)}
+    _check_weights(path, network, weights)
+    network.load_state_dict(weights, assign=True)
+    training = None
+    if values is not None:
+        rest = {n.removeprefix(TRAINING): t for n, t in tensors.items() if n.startswith(TRAINING)}
+        training = TrainingState(values, rest)
+    return SavedModel(
+        network=network.to(device).eval(),
+        vocabulary=vocabulary,
+        pipeline=pipeline,
+        context=context,
+        provenance=provenance,
+        training=training,
+    )
+
+
+def _check_weights(path: Path, network: RecurrentLM, weights: dict[str, Tensor]) -> None:
+    expected = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    for name in sorted(expected.keys() ^ weights.keys()):
+        what = "is missing" if name in expected else "is not part of this architecture"
+        raise ModelFileError(f"{path}: tensor {name!r} {what}")
+    for name, tensor in weights.items():
+        if tensor.shape != expected[name] or tensor.dtype != torch.float32:
+            raise ModelFileError(
+                f"{path}: tensor {name!r} is {tensor.dtype} {tuple(tensor.shape)}, "
+                f"expected torch.float32 {tuple(expected[name])}"
+            )
+        if not bool(torch.isfinite(tensor).all()):
+            raise ModelFileError(f"{path}: tensor {name!r} holds a value that is not finite")

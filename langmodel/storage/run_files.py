@@ -1,0 +1,56 @@
+"""run.json and metrics.jsonl: what a run was asked to do, and how it went."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from langmodel.errors import InputError
+from langmodel.storage.atomic import write_atomically
+
+RUN, METRICS, CURVES = "run.json", "metrics.jsonl", "curves.svg"
+
+
+def write_run(directory: Path, values: dict[str, Any]) -> None:
+    write_atomically(directory / RUN, (json.dumps(values, indent=1) + "\n").encode())
+
+
+def read_run(directory: Path) -> dict[str, Any]:
+    """What run.json holds; empty if there is none."""
+    file = directory / RUN
+    if not file.is_file():
+        return {}
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{file}: cannot be read ({error})") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{file}: not a JSON object")
+    return values
+
+
+def append_metrics(directory: Path, row: dict[str, Any]) -> None:
+    with (directory / METRICS).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row, allow_nan=False) + "\n")
+
+
+def read_metrics(directory: Path) -> list[dict[str, Any]]:
+    """The rows so far, in order; a last row that a crash cut short is left out."""
+    file = directory / METRICS
+    rows: list[dict[str, Any]] = []
+    if not file.is_file():
+        return rows
+    for line in file.read_text(encoding="utf-8").splitlines():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            break
+        if isinstance(row, dict):
+            rows.append(row)
+    return rows
+
+
+def cut_metrics(directory: Path, step: int) -> None:
+    """Forget the rows of steps after `step`: a resumed run takes those steps again."""
+    kept = [row for row in read_metrics(directory) if row.get("step", 0) <= step]
+    text = "".join(json.dumps(row) + "\n" for row in kept)
+    write_atomically(directory / METRICS, text.encode())
