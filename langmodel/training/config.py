@@ -1,0 +1,161 @@
+"""Every setting of a training run, with its default; imports no torch."""
+
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from langmodel.errors import ConfigError
+from langmodel.network.architecture import Architecture
+
+CONTEXTS = ("document", "sentence")
+OPTIMIZERS = ("sgd", "adamw")
+SCHEDULES = ("constant", "halve", "one-cycle", "cosine")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """The network and how it is trained. Same config, corpus, machine and threads: same bits."""
+
+    cell: str = "lstm"
+    embedding_size: int = 256
+    """0: no embedding; words select columns of the first layer's input matrix."""
+    hidden_size: tuple[int, ...] = (384,)
+    """Units per layer: one number for all layers, or one for each."""
+    layers: int = 1
+    tied: bool = True
+    bias: bool = True
+    dropout: float = 0.3
+    context: str = "document"
+    """`document` carries the state from window to window; `sentence` starts each sentence at zero."""
+    bptt: int = 35
+    """Time steps per truncated-BPTT window."""
+    batch_size: int = 20
+    """Columns of the document, or sentences, read side by side."""
+    optimizer: str = "adamw"
+    schedule: str = "one-cycle"
+    learning_rate: float = 6e-3
+    """The highest rate that the schedule reaches."""
+    weight_decay: float = 0.0
+    clip: float = 0.25
+    """Largest norm of the whole gradient (mean nats per token); 0: not clipped."""
+    epochs: int = 6
+    patience: int = 5
+    """Stop after this many evaluations in a row without a better validation loss; 0: never."""
+    evaluate_every: int = 0
+    """Steps between evaluations; 0: at the end of every epoch."""
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("bptt", "batch_size", "epochs", "layers"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name.replace('_', ' ')} must be at least 1, got {getattr(self, name)}")
+        for name in ("patience", "evaluate_every", "seed"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name.replace('_', ' ')} must be at least 0, got {getattr(self, name)}")
+        for name in ("learning_rate", "weight_decay", "clip"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise ConfigError(f"{name.replace('_', ' ')} must be a number of at least 0, got {value}")
+        for name, known in (("context", CONTEXTS), ("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+            if getattr(self, name) not in known:
+                raise ConfigError(f"unknown {name} {getattr(self, name)!r}; choose from {', '.join(known)}")
+        if len(self.hidden_size) > 1 and self.layers not in (1, len(self.hidden_size)):
+            raise ConfigError(f"{len(self.hidden_size)} hidden sizes for {self.layers} layers")
+        self.architecture(vocabulary_size=8_000)
+
+    def architecture(self, vocabulary_size: int) -> Architecture:
+        sizes = self.hidden_size if len(self.hidden_size) > 1 else self.hidden_size * self.layers
+        return Architecture(
+            vocabulary_size=vocabulary_size,
+            cell=self.cell,
+            embedding_size=self.embedding_size,
+            hidden_sizes=sizes,
+            tied=self.tied,
+            bias=self.bias,
+            dropout=self.dropout,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "hidden_size": list(self.hidden_size)}
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "tutorial": {
+        "cell": "rnn",
+        "embedding_size": 0,
+        "hidden_size": (100,),
+        "tied": False,
+        "bias": False,
+        "dropout": 0.0,
+        "context": "sentence",
+        "bptt": 4,
+        "batch_size": 1,
+        "optimizer": "sgd",
+        "schedule": "halve",
+        "learning_rate": 0.005,
+        "clip": 0.0,
+        "epochs": 1,
+    },
+    "classic": {
+        "embedding_size": 200,
+        "hidden_size": (200,),
+        "layers": 2,
+        "tied": False,
+        "dropout": 0.2,
+        "optimizer": "sgd",
+        "schedule": "halve",
+        "learning_rate": 20.0,
+        "clip": 0.25,
+    },
+    "small": {"embedding_size": 200, "hidden_size": (200,), "layers": 2, "dropout": 0.2},
+}
+"""Named starting points; a flag or a config file given beside one overrides it."""
+
+
+def make_config(preset: str | None, file: Path | None, given: Mapping[str, Any]) -> TrainingConfig:
+    """Defaults, overridden by the preset, then by the TOML file, then by what was given by hand.
+
+    Raises ConfigError for unknown names and values of the wrong type, naming where they stand.
+    """
+    settings: dict[str, Any] = {}
+    if preset is not None:
+        if preset not in PRESETS:
+            raise ConfigError(f"unknown preset {preset!r}; choose from {', '.join(PRESETS)}")
+        settings |= PRESETS[preset]
+    if file is not None:
+        settings |= config_from_mapping(_read_toml(file), str(file))
+    return TrainingConfig(**{**settings, **given})
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise ConfigError(f"{file}: not valid TOML ({error})") from None
+
+
+def config_from_mapping(data: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Settings from TOML or JSON, checked by name and type; `learning-rate` may stand for `learning_rate`."""
+    types = {field.name: field.type for field in fields(TrainingConfig)}
+    settings: dict[str, Any] = {}
+    for key, value in data.items():
+        name = key.replace("-", "_")
+        if name not in types:
+            raise ConfigError(f"{where}: unknown setting {key!r}; known: {', '.join(types)}")
+        if name == "hidden_size":
+            sizes = value if isinstance(value, list) else [value]
+            if not sizes or any(type(size) is not int for size in sizes):
+                raise ConfigError(f"{where}: {key} must be a whole number or a list of them, got {value!r}")
+            settings[name] = tuple(sizes)
+            continue
+        if types[name] is float and type(value) is int:
+            value = float(value)
+        if type(value) is not types[name]:
+            raise ConfigError(f"{where}: {key} has the wrong type: {value!r}")
+        settings[name] = value
+    return settings
