@@ -1,0 +1,75 @@
+"""Filters: logits to logits. They drop words (at -inf) or sharpen the rest, and always leave one."""
+
+# B = batch, V = vocabulary
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from langmodel.inference.settings import SamplingSettings
+
+Filter = Callable[[Tensor], Tensor]
+
+GREEDY_TEMPERATURE = 1e-6
+"""At or below this, float32 logits that differ at all differ beyond any chance of a draw."""
+
+
+def ban(ids: Sequence[int]) -> Filter:
+    """These ids are never drawn; the probability of the others grows in proportion."""
+
+    def apply(logits_BV: Tensor) -> Tensor:
+        logits_BV[:, list(ids)] = -torch.inf
+        return logits_BV
+
+    return apply
+
+
+def temperature(value: float) -> Filter:
+    """Divides log-probabilities by `value`; towards 0 only the likeliest word is left."""
+
+    def apply(logits_BV: Tensor) -> Tensor:
+        best_B1 = logits_BV.max(1, keepdim=True)
+        if value <= GREEDY_TEMPERATURE:
+            return torch.full_like(logits_BV, -torch.inf).scatter_(1, best_B1.indices, 0.0)
+        return logits_BV.sub_(best_B1.values).div_(value)
+
+    return apply
+
+
+def top_k(k: int) -> Filter:
+    """The `k` likeliest words, and any that tie with the last of them; all if there are fewer."""
+
+    def apply(logits_BV: Tensor) -> Tensor:
+        if k >= logits_BV.shape[1]:
+            return logits_BV
+        least_B1 = logits_BV.topk(k, dim=1).values[:, -1:]
+        return logits_BV.masked_fill_(logits_BV < least_B1, -torch.inf)
+
+    return apply
+
+
+def top_p(p: float) -> Filter:
+    """The nucleus: the smallest set of likeliest words whose probability reaches `p`."""
+
+    def apply(logits_BV: Tensor) -> Tensor:
+        sorted_BV, order_BV = logits_BV.sort(dim=1, descending=True, stable=True)
+        before_BV = torch.softmax(sorted_BV.double(), 1).cumsum(1).roll(1, dims=1)
+        before_BV[:, 0] = 0.0
+        dropped_BV = torch.zeros_like(logits_BV, dtype=torch.bool)
+        dropped_BV.scatter_(1, order_BV, before_BV >= p)
+        return logits_BV.masked_fill_(dropped_BV, -torch.inf)
+
+    return apply
+
+
+FILTERS: dict[str, Callable[[SamplingSettings], Filter | None]] = {
+    "temperature": lambda settings: temperature(settings.temperature) if settings.temperature != 1 else None,
+    "top_k": lambda settings: top_k(settings.top_k) if settings.top_k else None,
+    "top_p": lambda settings: top_p(settings.top_p) if settings.top_p < 1 else None,
+}
+"""In the order in which they are applied; None where a setting leaves the distribution as it is."""
+
+
+def make_filters(settings: SamplingSettings) -> list[Filter]:
+    return [made for make in FILTERS.values() if (made := make(settings)) is not None]

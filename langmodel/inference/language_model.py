@@ -1,0 +1,223 @@
+"""LanguageModel: the face of a trained model. Text in; sentences and probabilities out."""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import tee
+from pathlib import Path
+
+import torch
+
+from langmodel.errors import ConfigError
+from langmodel.inference.sampling import sample_ids
+from langmodel.inference.scoring import LogProbs, score_document, score_sentences
+from langmodel.inference.settings import SamplingSettings
+from langmodel.network.evaluation import NOTHING, Likelihood, evaluate_windows, evaluation_windows
+from langmodel.network.likelihood import log_probabilities, perplexity
+from langmodel.network.recurrent_lm import RecurrentLM
+from langmodel.network.windows import IdArray
+from langmodel.storage.model_file import CONTEXTS, SavedModel, load_model, model_path
+from langmodel.text.pipeline import Pipeline
+from langmodel.text.vocabulary import END_ID, SPECIAL_TOKENS, UNK_ID, Vocabulary
+
+END_TEXT = SPECIAL_TOKENS[END_ID]
+
+EVALUATION_SENTENCES = 64
+"""Sentences evaluated side by side in `context=sentence`; a document is read in one column, exactly."""
+
+
+@dataclass(frozen=True)
+class WordScore:
+    """One predicted word, as written; the last of a sentence is END."""
+
+    word: str
+    log_prob: float
+    """Natural log of its probability given what stands before it."""
+    oov: bool
+    """Outside the vocabulary: the probability is that of UNK."""
+
+    @property
+    def surprisal(self) -> float:
+        """-log2 p, in bits."""
+        return -self.log_prob / math.log(2)
+
+
+@dataclass(frozen=True)
+class SentenceScore:
+    """Probability of a sentence: of its words and of END, given START."""
+
+    text: str
+    words: tuple[WordScore, ...]
+    """END is the last."""
+
+    @property
+    def log_prob(self) -> float:
+        """Natural log; END counted, START not."""
+        return math.fsum(word.log_prob for word in self.words)
+
+    @property
+    def tokens(self) -> int:
+        """Predicted tokens: the words and END."""
+        return len(self.words)
+
+    @property
+    def oov(self) -> int:
+        return sum(word.oov for word in self.words)
+
+    @property
+    def perplexity(self) -> float:
+        return perplexity(-self.log_prob, self.tokens)
+
+    @property
+    def likelihood(self) -> Likelihood:
+        oov_nll = -math.fsum(word.log_prob for word in self.words if word.oov)
+        return Likelihood(-self.log_prob, self.tokens, oov_nll, self.oov)
+
+
+@dataclass(frozen=True)
+class SampledSentence:
+    """A drawn sentence; `str()` of it is readable text."""
+
+    words: tuple[str, ...]
+    text: str
+    """The words put together as prose."""
+    log_prob: float
+    """Natural-log probability of the drawn words and END, before any renormalisation."""
+    finished: bool
+    """False: cut off at the maximal length."""
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class NextWord:
+    """A word that may come next. END reads `</s>`, UNK `<unk>`."""
+
+    word: str
+    log_prob: float
+    """Natural log."""
+
+    @property
+    def probability(self) -> float:
+        return math.exp(self.log_prob)
+
+
+def _sentence_score(text: str, words: list[str], ids: list[int], log_probs: LogProbs) -> SentenceScore:
+    scores = [
+        WordScore(word, log_prob, id == UNK_ID)
+        for word, id, log_prob in zip(words, ids, log_probs.tolist(), strict=False)
+    ]
+    return SentenceScore(text, (*scores, WordScore(END_TEXT, float(log_probs[-1]), False)))
+
+
+class LanguageModel:
+    """A trained network with the vocabulary and the text pipeline that belong to it.
+
+    All text goes through the stored pipeline, except that it is not split into sentences: a string
+    is one sentence.
+    """
+
+    def __init__(
+        self, network: RecurrentLM, vocabulary: Vocabulary, pipeline: Pipeline, context: str = "sentence"
+    ) -> None:
+        self.network = network.eval()
+        self.vocabulary = vocabulary
+        self.pipeline = pipeline
+        self.context = context
+
+    @classmethod
+    def of(cls, saved: SavedModel) -> "LanguageModel":
+        return cls(saved.network, saved.vocabulary, saved.pipeline, saved.context)
+
+    def score(self, text: str) -> SentenceScore:
+        """Natural-log probability of `text` and END, given START; the empty text is P(END | START)."""
+        return next(self.score_lines([text]))
+
+    def score_lines(self, lines: Iterable[str], context: str = "sentence") -> Iterator[SentenceScore]:
+        """A score for every line, in order, read as they are asked for.
+
+        `context=sentence` starts each line from the zero state; `document` carries the state on.
+        """
+        if context not in CONTEXTS:
+            raise ConfigError(f"unknown context {context!r}; choose from {', '.join(CONTEXTS)}")
+        to_score, to_show = tee(map(self._read, lines))
+        score = score_sentences if context == "sentence" else score_document
+        scored = score(self.network, (ids for _, _, ids in to_score))
+        return (_sentence_score(*shown, row) for row, shown in zip(scored, to_show, strict=False))
+
+    def _read(self, line: str) -> tuple[str, list[str], list[int]]:
+        words = self.pipeline.tokenize(line)
+        return line, words, self.pipeline.encode(words, self.vocabulary)
+
+    def evaluate_lines(self, lines: Iterable[str], context: str | None = None) -> Likelihood:
+        """The likelihood of a text with a sentence a line; lines without words are no sentences.
+
+        `context` None means the one that the model was trained in.
+        """
+        full = (line for line in lines if line.strip())
+        scores = self.score_lines(full, context or self.context)
+        return sum((score.likelihood for score in scores), start=NOTHING)
+
+    def evaluate_ids(self, ids: IdArray, context: str | None = None) -> Likelihood:
+        """The likelihood of an encoded split, made with this model's vocabulary."""
+        context = context or self.context
+        columns = 1 if context == "document" else EVALUATION_SENTENCES
+        return evaluate_windows(self.network, evaluation_windows(ids, context, columns))
+
+    def sample(
+        self,
+        n: int = 1,
+        *,
+        seed: int | None = None,
+        prefix: str = "",
+        settings: SamplingSettings = SamplingSettings(),
+    ) -> list[SampledSentence]:
+        """`n` sentences; the same seed gives the same ones, None different ones each time.
+
+        Raises ConfigError for a prefix that leaves no room, SamplingError when nothing can be drawn.
+        """
+        if n < 0:
+            raise ConfigError(f"cannot draw {n} sentences")
+        words = self.pipeline.tokenize(prefix)
+        if len(words) >= settings.max_length:
+            raise ConfigError(
+                f"the prefix has {len(words)} words; max length is {settings.max_length}, raise it"
+            )
+        generator = torch.Generator()
+        if seed is None:
+            generator.seed()
+        else:
+            generator.manual_seed(seed)
+        prefix_ids = self.pipeline.encode(words, self.vocabulary)
+        drawn = sample_ids(self.network, n, settings, prefix=prefix_ids, generator=generator)
+        sentences = []
+        for sentence in drawn:
+            new = self.pipeline.decode(sentence.ids[len(words) :], self.vocabulary)
+            whole = (*map(self.pipeline.normalize, words), *new)
+            text = self.pipeline.detokenize(whole)
+            sentences.append(SampledSentence(whole, text, sentence.log_prob, sentence.finished))
+        return sentences
+
+    @torch.inference_mode()
+    def next_words(self, context: str = "", k: int = 10) -> list[NextWord]:
+        """The `k` likeliest continuations of a sentence that begins with `context`, likeliest first."""
+        if k < 1:
+            raise ConfigError(f"k must be at least 1, got {k}")
+        ids = self.pipeline.encode(self.pipeline.tokenize(context), self.vocabulary)
+        hidden_1O, _ = self.network.read(ids)
+        log_probs = log_probabilities(hidden_1O, self.network.output_weight, self.network.output_bias)[0]
+        # START, which has no probability, sorts last.
+        best = log_probs.cpu().topk(min(k, len(self.vocabulary) - 1))
+        return [
+            NextWord(self.vocabulary.word_of(id), log_prob)
+            for id, log_prob in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        ]
+
+
+def load(path: str | Path, device: str = "cpu") -> LanguageModel:
+    """The best model of a run directory, or the model in a `.safetensors` file.
+
+    Raises ModelFileError for a file that cannot be used.
+    """
+    return LanguageModel.of(load_model(model_path(Path(path)), torch.device(device)))

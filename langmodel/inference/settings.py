@@ -1,0 +1,42 @@
+"""How sentences are drawn, as plain data; imports no torch."""
+
+import math
+from dataclasses import dataclass
+
+from langmodel.errors import ConfigError
+
+UNK_POLICIES = ("reject", "resample-sentence", "keep")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingSettings:
+    """Out-of-range values raise ConfigError; lengths count words, a prefix's included."""
+
+    temperature: float = 1.0
+    """0: always the likeliest word."""
+    top_k: int = 0
+    """Only the k likeliest words; 0: all."""
+    top_p: float = 1.0
+    """Only the likeliest words that together reach this probability (Holtzman et al. 2020)."""
+    min_length: int = 1
+    max_length: int = 100
+    unk: str = "reject"
+    """`reject` renormalises without UNK at each step; `resample-sentence` drops sentences with UNK;
+    `keep` lets UNK stand. The first two are different distributions."""
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.temperature) and self.temperature >= 0):
+            raise ConfigError(f"temperature must be a number of at least 0, got {self.temperature}")
+        if self.top_k < 0:
+            raise ConfigError(f"top-k must be at least 0 (0: off), got {self.top_k}")
+        if not 0 < self.top_p <= 1:
+            raise ConfigError(f"top-p must be over 0 and at most 1, got {self.top_p}")
+        if self.min_length < 0:
+            raise ConfigError(f"min length must be at least 0, got {self.min_length}")
+        if self.max_length < max(1, self.min_length):
+            raise ConfigError(
+                f"max length must be at least 1 and at least min length ({self.min_length}), "
+                f"got {self.max_length}"
+            )
+        if self.unk not in UNK_POLICIES:
+            raise ConfigError(f"unknown unk policy {self.unk!r}; choose from {', '.join(UNK_POLICIES)}")
