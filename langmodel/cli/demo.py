@@ -1,0 +1,70 @@
+"""`langmodel demo`: the four jobs on the built-in corpus."""
+
+from pathlib import Path
+
+import click
+import torch
+
+import langmodel
+from langmodel.cli.options import threads_option
+from langmodel.cli.preprocess import run_preprocess
+from langmodel.cli.report import corpus_report
+from langmodel.cli.training_run import train_in
+from langmodel.cores import usable_cores
+from langmodel.inference.language_model import SentenceScore
+from langmodel.inference.settings import SamplingSettings
+from langmodel.network.device import prepare_cpu
+from langmodel.text.preprocess import PreprocessConfig
+from langmodel.training.config import TrainingConfig
+
+CORPUS, RUN = Path("corpora/demo"), Path("checkpoints/demo")
+
+CONFIG = TrainingConfig(hidden_size=(256,), epochs=6)
+
+MAX_MINUTES = 3.0
+
+SENTENCES = (
+    "Return a list of the names in the current scope.",
+    "If the file does not exist, an exception is raised.",
+    "If the file does not exist, a string is raised.",
+    "The function takes one argument and returns a string.",
+    "String a returns and argument one takes function the.",
+)
+
+SAMPLES = SamplingSettings(min_length=7, temperature=0.8)
+
+
+def with_least_likely_marked(score: SentenceScore) -> str:
+    """The sentence's words, the least likely one in brackets."""
+    least = min(range(len(score.words)), key=lambda index: score.words[index].log_prob)
+    words = [f"[{word.word}]" if index == least else word.word for index, word in enumerate(score.words)]
+    return " ".join(words if least == len(words) - 1 else words[:-1])
+
+
+@click.command("demo")
+@threads_option
+def command(threads: int | None) -> int:
+    """Preprocess, train, sample and score, on the English documentation inside this Python.
+
+    Writes corpora/demo and checkpoints/demo in the current directory; trains for three minutes at most.
+    """
+    prepare_cpu(threads or usable_cores())
+    print("1. preprocess: the English documentation inside this Python (pydoc:)\n", flush=True)
+    corpus = run_preprocess(("pydoc:",), CORPUS, PreprocessConfig(lowercase=False), workers=1)
+    print(corpus_report(corpus))
+    print("\n2. train\n", flush=True)
+    code = train_in(RUN, corpus, CONFIG, device=torch.device("cpu"), max_minutes=MAX_MINUTES, overwrite=True)
+    if code:
+        return code
+    lm = langmodel.load(RUN)
+    print("\n3. sample: ten sentences at temperature 0.8, of at least seven words\n")
+    for sentence in lm.sample(10, seed=1, settings=SAMPLES):
+        print(f"  {sentence}")
+    print("\n4. score: log-probability (base e), perplexity, and the [least likely] word\n")
+    for text in SENTENCES:
+        score = lm.score(text)
+        print(f"  {score.log_prob:8.2f}  {score.perplexity:8.1f}  {with_least_likely_marked(score)}")
+    print(f"\ncorpus in {CORPUS}, model in {RUN}. Go on with:\n")
+    print(f"  langmodel sample {RUN} -n 5 --prefix 'The method returns'")
+    print(f"  echo 'This method is deprecated.' | langmodel score {RUN} --per-word")
+    return 0

@@ -1,0 +1,96 @@
+"""The `langmodel` command: finds the verb, turns errors into one line and an exit code."""
+
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+
+from langmodel import __version__
+from langmodel.errors import LangModelError
+
+COMMANDS = {
+    "preprocess": "raw text -> vocabulary and encoded splits",
+    "train": "train a network on a preprocessed corpus",
+    "evaluate": "perplexity of a held-out text or split",
+    "sample": "new sentences, one a line",
+    "score": "log-probability of each input line",
+    "info": "what a corpus, a run or a model is",
+    "demo": "the four jobs on the built-in corpus",
+}
+"""Every verb, in the order of use, with its line of help; each lives in the module of its name."""
+
+EXIT_INTERRUPTED = 128 + signal.SIGINT
+
+
+class _Verbs(click.Group):
+    """Imports a verb's module when it is called, so that `langmodel --help` imports no torch."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"langmodel.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="langmodel")
+def langmodel() -> None:
+    """Word-level recurrent language models: preprocess, train, sample, score."""
+
+
+def _say(message: str) -> None:
+    one_line = " ".join(message.split())
+    print(f"langmodel: error: {one_line}", file=sys.stderr)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code and never raises."""
+    try:
+        result: Any = langmodel.main(arguments, prog_name="langmodel", standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except LangModelError as error:
+        _say(str(error))
+        return error.exit_code
+    except click.UsageError as error:
+        verb = error.ctx.command_path if error.ctx else "langmodel"
+        _say(f"{error.format_message()} See `{verb} --help`.")
+        return 2
+    except click.ClickException as error:
+        _say(error.format_message())
+        return error.exit_code
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        print("langmodel: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader has gone: nothing is wrong, and nothing is left to say (Python's documented way).
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except MemoryError:
+        _say("out of memory; lower --batch-size, --bptt or --hidden-size")
+        return 1
+    except OSError as error:
+        _say(f"{error.filename or 'input or output'}: {error.strerror or error}")
+        return 1
+    except RuntimeError as error:
+        if "out of memory" not in str(error) and "can't allocate memory" not in str(error):
+            raise
+        _say("out of memory on the device; lower --batch-size, --bptt or --hidden-size")
+        return 1
+
+
+def main() -> NoReturn:
+    """Entry point of the console script and of `python -m langmodel`."""
+    sys.exit(run())

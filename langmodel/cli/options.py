@@ -1,0 +1,50 @@
+"""Options that several verbs share, and the rule that a flag's default is its config field's."""
+
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+model_argument = click.argument("model", type=click.Path(path_type=Path))
+
+device_option = click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="auto|cpu|cuda|cuda:N|mps",
+    help="Where the network runs.",
+)
+
+threads_option = click.option(
+    "--threads", type=click.IntRange(min=1), help="CPU threads.  [default: all usable cores]"
+)
+
+
+def setting(config: type, flag: str, help: str, **parameters: Any) -> Callable[[F], F]:
+    """An option for the config field that `flag` names.
+
+    The option's own default is None, which means "not given"; the help shows the field's.
+    """
+    name = flag.split("/")[0].removeprefix("--").replace("-", "_")
+    field = next(field for field in fields(config) if field.name == name)
+    if "type" not in parameters and isinstance(field.type, type) and field.type is not bool:
+        parameters["type"] = field.type
+    shown = parameters.pop("shown_default", None) or _shown(field.default)
+    return click.option(flag, name, default=None, help=f"{help}  [default: {shown}]", **parameters)
+
+
+def _shown(default: Any) -> str:
+    if isinstance(default, bool):
+        return "yes" if default else "no"
+    if isinstance(default, tuple):
+        return ",".join(map(str, default))
+    return "none" if default is None else str(default)
+
+
+def given(values: dict[str, Any]) -> dict[str, Any]:
+    """Only the options that were given."""
+    return {name: value for name, value in values.items() if value is not None}

@@ -1,0 +1,100 @@
+"""`langmodel preprocess`: raw text -> corpus directory."""
+
+import multiprocessing
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from tqdm import tqdm
+
+from langmodel.cli.options import given, setting
+from langmodel.cli.report import corpus_report
+from langmodel.cores import usable_cores
+from langmodel.text.corpus import Corpus
+from langmodel.text.preprocess import PreprocessConfig, preprocess
+from langmodel.text.sentences import SENTENCES
+from langmodel.text.sources import Field
+from langmodel.text.tokenizers import TOKENIZERS
+
+LARGE_SOURCE_BYTES = 4 * 2**20
+"""Smaller files are done before a process pool has started."""
+
+
+@contextmanager
+def _executor(workers: int) -> Iterator[Executor | None]:
+    """A pool of processes, or none for one worker."""
+    if workers == 1:
+        yield None
+        return
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield pool
+
+
+def _worth_sharing_out(sources: tuple[str, ...]) -> bool:
+    sizes = [Path(source).stat().st_size for source in sources if Path(source).is_file()]
+    return len(sizes) < len(sources) or sum(sizes) > LARGE_SOURCE_BYTES
+
+
+def run_preprocess(
+    sources: tuple[str, ...],
+    output: Path,
+    config: PreprocessConfig,
+    workers: int,
+    **files: Any,
+) -> Corpus:
+    """Preprocess with a bar on a terminal; the corpus that results."""
+    bar = tqdm(unit=" words", unit_scale=True, desc="preprocessing", disable=not sys.stderr.isatty())
+    with bar, _executor(workers) as executor:
+        return preprocess(sources, output, config, executor=executor, on_tokens=bar.update, **files)
+
+
+@click.command("preprocess")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Corpus directory.")
+@setting(PreprocessConfig, "--vocabulary-size", "Rows, the three special tokens included.")
+@setting(PreprocessConfig, "--min-count", "Rarer words become UNK.")
+@setting(PreprocessConfig, "--tokenizer", "What splits a sentence.", type=click.Choice(list(TOKENIZERS)))
+@setting(PreprocessConfig, "--sentences", "What splits a text.", type=click.Choice(list(SENTENCES)))
+@setting(PreprocessConfig, "--lowercase/--no-lowercase", "Fold case.")
+@setting(PreprocessConfig, "--unk-token", "Text that means unknown, as in <unk>.", type=str)
+@click.option("--valid", metavar="FILE", help="Validation text; without it a fraction is held out.")
+@click.option("--test", metavar="FILE", help="Test text; without it a fraction is held out.")
+@setting(PreprocessConfig, "--valid-fraction", "Held out for validation.")
+@setting(PreprocessConfig, "--test-fraction", "Held out for testing.")
+@setting(
+    PreprocessConfig,
+    "--split-by",
+    "What is held out whole; auto: documents of a collection, lines of a file.",
+    type=click.Choice(["auto", "document", "line"]),
+)
+@click.option("--column", help="Column of a .csv or .tsv that holds the text.  [default: text]")
+@click.option("--field", help="Field of a .jsonl that holds the text.  [default: text]")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: all usable cores]")
+@setting(PreprocessConfig, "--seed", "Decides what is held out.")
+def command(
+    sources: tuple[str, ...],
+    output: Path,
+    valid: str | None,
+    test: str | None,
+    column: str | None,
+    field: str | None,
+    workers: int | None,
+    **settings: Any,
+) -> None:
+    """Turn raw text into a vocabulary and encoded train, valid and test splits.
+
+    A SOURCE is a UTF-8 file (plain, .gz, .bz2 or .xz; .csv, .tsv and .jsonl by column or field), `-`
+    for standard input, nltk:NAME for an installed NLTK corpus, or pydoc: for the English
+    documentation inside this Python (pydoc:numpy,torch adds installed packages).
+    """
+    if workers is None:
+        workers = usable_cores() if _worth_sharing_out(sources) else 1
+    config = PreprocessConfig(**given(settings))
+    corpus = run_preprocess(
+        sources, output, config, workers, valid=valid, test=test, field=Field(column=column, field=field)
+    )
+    print(corpus_report(corpus))

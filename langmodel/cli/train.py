@@ -1,0 +1,104 @@
+"""`langmodel train`: corpus directory -> run directory."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from langmodel.cli.options import device_option, given, setting, threads_option
+from langmodel.cores import usable_cores
+from langmodel.errors import ConfigError
+from langmodel.network.architecture import CELL_NAMES
+from langmodel.training.config import CONTEXTS, OPTIMIZERS, PRESETS, SCHEDULES, TrainingConfig, make_config
+
+
+class _Sizes(click.ParamType[tuple[int, ...]]):
+    """One whole number, or several with commas between."""
+
+    name = "integer[,integer...]"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        try:
+            return tuple(int(part) for part in str(value).split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not a whole number, nor several with commas between", param, ctx)
+
+
+@click.command("train")
+@click.argument("corpus_dir", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Run directory.")
+@click.option("--preset", type=click.Choice(list(PRESETS)), help="A named starting point.")
+@click.option("--config", "config_file", type=click.Path(path_type=Path), help="Settings in TOML; flags win.")
+@setting(TrainingConfig, "--cell", "Recurrent cell.", type=click.Choice(CELL_NAMES))
+@setting(TrainingConfig, "--embedding-size", "Word vectors; 0: one-hot input, as in the tutorial.")
+@setting(TrainingConfig, "--hidden-size", "Units per layer; or each layer's, as in 512,1024.", type=_Sizes())
+@setting(TrainingConfig, "--layers", "Recurrent layers.")
+@setting(TrainingConfig, "--tied/--untied", "Output layer shares the embedding.")
+@setting(TrainingConfig, "--bias/--no-bias", "Bias vectors.")
+@setting(TrainingConfig, "--dropout", "Of embedding, layers and output.")
+@setting(
+    TrainingConfig,
+    "--context",
+    "document: the state is carried on. sentence: each starts at zero.",
+    type=click.Choice(CONTEXTS),
+)
+@setting(TrainingConfig, "--bptt", "Time steps per truncated-BPTT window.")
+@setting(TrainingConfig, "--batch-size", "Columns, or sentences, side by side.")
+@setting(TrainingConfig, "--optimizer", "How weights are updated.", type=click.Choice(OPTIMIZERS))
+@setting(
+    TrainingConfig,
+    "--schedule",
+    "Of the learning rate. halve: the tutorial's rule, when the evaluated loss rises.",
+    type=click.Choice(SCHEDULES),
+)
+@setting(TrainingConfig, "--learning-rate", "The schedule's highest.")
+@setting(TrainingConfig, "--weight-decay", "Pull of weights towards zero.")
+@setting(TrainingConfig, "--clip", "Largest norm of the gradient; 0: off.")
+@setting(TrainingConfig, "--epochs", "Passes over the training split.")
+@setting(TrainingConfig, "--patience", "Evaluations without improvement before stopping; 0: never.")
+@setting(TrainingConfig, "--evaluate-every", "Steps between evaluations; 0: once an epoch.")
+@setting(TrainingConfig, "--seed", "Of weights, dropout and order.")
+@click.option("--max-minutes", type=float, help="Stop and save after this long.")
+@click.option("--resume", is_flag=True, help="Go on where the run in the directory stopped.")
+@click.option("--overwrite", is_flag=True, help="Replace the run in the directory.")
+@device_option
+@threads_option
+def command(
+    corpus_dir: Path,
+    output: Path,
+    preset: str | None,
+    config_file: Path | None,
+    max_minutes: float | None,
+    resume: bool,
+    overwrite: bool,
+    device: str,
+    threads: int | None,
+    **settings: Any,
+) -> int:
+    """Train a network on CORPUS_DIR; write its best and last state, metrics and curves.
+
+    Ctrl-C stops and saves; --resume goes on, with the same bits as if nothing had happened.
+    """
+    if resume and overwrite:
+        raise ConfigError("--resume and --overwrite exclude each other")
+    if max_minutes is not None and not max_minutes > 0:
+        raise ConfigError(f"--max-minutes must be over 0, got {max_minutes}")
+    config = make_config(preset, config_file, given(settings))
+
+    from langmodel.cli.training_run import train_in
+    from langmodel.network.device import choose_device, prepare_cpu
+    from langmodel.text.corpus import open_corpus
+
+    prepare_cpu(threads or usable_cores())
+    return train_in(
+        output,
+        open_corpus(corpus_dir),
+        config,
+        device=choose_device(device),
+        max_minutes=max_minutes,
+        resume=resume,
+        overwrite=overwrite,
+        given=given(settings),
+    )

@@ -1,0 +1,291 @@
+"""A training run on disk and on the terminal: sets the trainer up, saves, reports."""
+
+import math
+import platform
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from langmodel import __version__
+from langmodel.cli.curves import draw_curves
+from langmodel.cli.signals import StopSignal
+from langmodel.errors import ConfigError, InputError
+from langmodel.inference.language_model import LanguageModel
+from langmodel.network.recurrent_lm import RecurrentLM
+from langmodel.storage.atomic import locked_directory
+from langmodel.storage.model_file import BEST, LAST, SavedModel, load_model, save_model
+from langmodel.storage.run_files import (
+    CURVES,
+    METRICS,
+    RUN,
+    append_metrics,
+    cut_metrics,
+    read_metrics,
+    write_run,
+)
+from langmodel.text.corpus import Corpus
+from langmodel.training.config import TrainingConfig, config_from_mapping
+from langmodel.training.trainer import Evaluation, Trainer
+
+SAVE_SECONDS = 600
+"""`last` is also saved between evaluations that are further apart than this."""
+
+SHOWN_SAMPLES = 2
+
+RATE_SMOOTHING = 0.98
+
+
+class TrainingRun:
+    """One run directory while it is trained in; the trainer's observer."""
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        directory: Path,
+        config: TrainingConfig,
+        *,
+        device: torch.device,
+        resume: SavedModel | None,
+    ) -> None:
+        self.corpus = corpus
+        self.directory = directory
+        self.config = config
+        if resume is None:
+            generator = torch.Generator().manual_seed(config.seed)
+            network = RecurrentLM(config.architecture(len(corpus.vocabulary)), generator)
+        else:
+            network = resume.network
+        self.network = network.to(device)
+        self.trainer = Trainer(
+            self.network,
+            corpus.split("train"),
+            corpus.split("valid"),
+            config,
+            resume.training if resume else None,
+        )
+        self._started = self._last_save = self._last_evaluation = time.monotonic()
+        self._tokens_at_evaluation = self.trainer.progress.tokens
+        self._loss = math.nan
+        self._bar: Any = None
+
+    # What the trainer tells.
+
+    def on_start(self, untrained_loss: float, total_tokens: int) -> None:
+        rows = len(self.corpus.vocabulary)
+        self.say(f"untrained loss {untrained_loss:.3f} nats; ln V = ln {rows:,} = {math.log(rows):.3f}")
+
+    def on_step(self, loss: float, tokens: int, gradient_norm: float) -> None:
+        self._loss = loss if math.isnan(self._loss) else (
+            RATE_SMOOTHING * self._loss + (1 - RATE_SMOOTHING) * loss
+        )  # fmt: skip
+        if not self._bar.disable:
+            shown = f"loss {self._loss:.3f}, perplexity {math.exp(self._loss):,.1f}"
+            self._bar.set_postfix_str(shown, refresh=False)
+        self._bar.update(tokens)
+        if time.monotonic() - self._last_save > SAVE_SECONDS:
+            self.save_last()
+
+    def on_evaluation(self, evaluation: Evaluation) -> None:
+        now = time.monotonic()
+        words = evaluation.tokens - self._tokens_at_evaluation
+        rate = words / max(now - self._last_evaluation, 1e-9)
+        valid = evaluation.valid
+        append_metrics(
+            self.directory,
+            {
+                "step": evaluation.step,
+                "epoch": evaluation.epoch,
+                "tokens": evaluation.tokens,
+                "learning_rate": evaluation.learning_rate,
+                "train_loss": evaluation.train_loss,
+                "train_perplexity": math.exp(min(evaluation.train_loss, 700)),
+                "valid_loss": valid and valid.loss,
+                "valid_perplexity": valid and min(valid.perplexity, sys.float_info.max),
+                "words_per_second": rate,
+                "seconds": now - self._started,
+            },
+        )
+        if evaluation.is_best:
+            save_model(self.directory / BEST, self._saved(with_training=False))
+        self.save_last()
+        judged = "" if valid is None else f"validation perplexity {valid.perplexity:,.2f}, "
+        self.say(
+            f"epoch {evaluation.tokens / self.tokens_per_epoch:.3g}: {judged}training perplexity "
+            f"{math.exp(min(evaluation.train_loss, 700)):,.2f}, {rate:,.0f} words/s"
+            + (", best so far" if evaluation.is_best else "")
+        )
+        lm = LanguageModel(self.network, self.corpus.vocabulary, self.corpus.pipeline)
+        for sentence in lm.sample(SHOWN_SAMPLES, seed=evaluation.number):
+            self.say(f"    {sentence}")
+        self.network.train()
+        self._last_evaluation, self._tokens_at_evaluation = time.monotonic(), evaluation.tokens
+
+    # What the run does.
+
+    @property
+    def tokens_per_epoch(self) -> int:
+        return self.trainer.total_tokens // self.config.epochs
+
+    def say(self, line: str) -> None:
+        tqdm.write(line, file=sys.stderr)
+
+    def save_last(self) -> None:
+        save_model(self.directory / LAST, self._saved(with_training=True))
+        self._last_save = time.monotonic()
+
+    def _saved(self, *, with_training: bool) -> SavedModel:
+        progress = self.trainer.progress
+        return SavedModel(
+            network=self.network,
+            vocabulary=self.corpus.vocabulary,
+            pipeline=self.corpus.pipeline,
+            context=self.config.context,
+            provenance={
+                "langmodel": __version__,
+                "config": self.config.to_dict(),
+                "corpus_sha256": self.corpus.digest,
+                "threads": torch.get_num_threads(),
+                "step": progress.step,
+                "tokens": progress.tokens,
+                "best_loss": None if math.isinf(progress.best_loss) else progress.best_loss,
+            },
+            training=self.trainer.state() if with_training else None,
+        )
+
+    def train(self, max_minutes: float | None) -> int:
+        """Train to the end, the time limit or a signal; returns the exit code."""
+        self._describe()
+        deadline = math.inf if max_minutes is None else self._started + 60 * max_minutes
+        with (
+            StopSignal() as stop,
+            tqdm(
+                total=self.trainer.total_tokens, initial=self.trainer.progress.tokens, unit=" words",
+                unit_scale=True, desc="training", disable=not sys.stderr.isatty(), dynamic_ncols=True,
+            ) as self._bar,
+        ):  # fmt: skip
+            finished = self.trainer.train(self, lambda: bool(stop.number) or time.monotonic() > deadline)
+            if not finished:
+                self.save_last()
+        if stop.number:
+            self.say(f"interrupted at step {self.trainer.progress.step:,}; go on with --resume")
+            return stop.exit_code
+        if not finished and not (self.directory / BEST).exists():
+            save_model(self.directory / BEST, self._saved(with_training=False))
+        self._finish(finished, max_minutes)
+        return 0
+
+    def _describe(self) -> None:
+        a = self.network.architecture
+        layers = " + ".join(map(str, a.hidden_sizes))
+        embedding = f"embedding {a.embedding_size}" if a.embedding_size else "one-hot input"
+        self.say(
+            f"{a.cell.upper()} {layers}, {embedding}{', tied' if a.tied else ''}, "
+            f"{self.network.parameter_count:,} parameters, on {self.network.device}"
+            + (f" with {torch.get_num_threads()} threads" if self.network.device.type == "cpu" else "")
+        )
+        write_run(self.directory, self._run_values())
+
+    def _run_values(self) -> dict[str, Any]:
+        return {
+            "langmodel": __version__,
+            "command": sys.argv[1:],
+            "corpus": str(self.corpus.path.resolve()),
+            "corpus_sha256": self.corpus.digest,
+            "config": self.config.to_dict(),
+            "architecture": self.network.architecture.to_dict(),
+            "parameters": self.network.parameter_count,
+            "device": str(self.network.device),
+            "threads": torch.get_num_threads(),
+            "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        }
+
+    def _finish(self, finished: bool, max_minutes: float | None) -> None:
+        progress = asdict(self.trainer.progress)
+        if math.isinf(progress["best_loss"]):
+            progress["best_loss"] = None
+        write_run(self.directory, {**self._run_values(), "finished": finished, "result": progress})
+        rows = read_metrics(self.directory)
+        drawn = bool(rows) and draw_curves(rows, self.tokens_per_epoch, self.directory / CURVES)
+        if not finished:
+            self.say(f"stopped after {max_minutes:g} minutes; go on with --resume")
+        elif progress["epoch"] < self.config.epochs:
+            self.say(f"stopped early: {self.config.patience} evaluations without a better loss")
+        if rows and not drawn:
+            self.say(f"{CURVES} not drawn; it needs matplotlib: pip install 'langmodel[plot]'")
+        if progress["best_loss"] is not None:
+            judged = "validation" if self.corpus.statistics["valid"].tokens else "training"
+            print(f"best {judged} perplexity {math.exp(progress['best_loss']):.2f} "
+                  f"at step {progress['best_step']:,}")  # fmt: skip
+        files = [BEST, LAST, METRICS, RUN] + ([CURVES] if drawn else [])
+        print(f"written to {self.directory}: {', '.join(files)}")
+
+
+def train_in(
+    directory: Path,
+    corpus: Corpus,
+    config: TrainingConfig,
+    *,
+    device: torch.device,
+    max_minutes: float | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    given: dict[str, Any] | None = None,
+) -> int:
+    """Train in a run directory; returns the exit code.
+
+    With `resume`, the settings are those of the run, and `given` ones must agree with them.
+    """
+    if not corpus.statistics["train"].targets:
+        raise InputError(f"{corpus.path}: nothing to train on")
+    with locked_directory(directory):
+        last = directory / LAST
+        saved = None
+        if resume:
+            saved, config = _resumed(last, corpus, given or {}, device)
+        elif any((directory / name).exists() for name in (BEST, LAST)):
+            if not overwrite:
+                raise InputError(
+                    f"{directory}: holds a run already; add --resume to go on with it, --overwrite to "
+                    "start again, or choose another directory"
+                )
+            for name in (LAST, BEST, METRICS, RUN, CURVES):
+                (directory / name).unlink(missing_ok=True)
+        if not resume:
+            (directory / METRICS).unlink(missing_ok=True)
+        run = TrainingRun(corpus, directory, config, device=device, resume=saved)
+        if resume:
+            cut_metrics(directory, run.trainer.progress.step)
+            run.say(f"resumed at step {run.trainer.progress.step:,} of {run.trainer.total_steps:,}")
+        return run.train(max_minutes)
+
+
+def _resumed(
+    last: Path, corpus: Corpus, given: dict[str, Any], device: torch.device
+) -> tuple[SavedModel, TrainingConfig]:
+    if not last.exists():
+        raise InputError(f"{last}: nothing to resume; train without --resume first")
+    saved = load_model(last, device)
+    if saved.training is None:
+        raise InputError(f"{last}: holds no training state; it cannot be resumed")
+    settings = saved.training.values.get("config")
+    config = TrainingConfig(**config_from_mapping(settings if isinstance(settings, dict) else {}, str(last)))
+    for name, value in given.items():
+        if value != getattr(config, name):
+            flag = name.replace("_", "-")
+            raise ConfigError(
+                f"--{flag} {value} differs from the run's {getattr(config, name)}; leave it out"
+            )
+    if saved.provenance.get("corpus_sha256") != corpus.digest:
+        raise InputError(f"{last}: trained on another corpus than {corpus.path}; resume on that one")
+    if saved.provenance.get("threads") != torch.get_num_threads():
+        tqdm.write(
+            f"note: {torch.get_num_threads()} threads now, {saved.provenance.get('threads')} before; "
+            "results will differ in the last bits",
+            file=sys.stderr,
+        )
+    return saved, config
