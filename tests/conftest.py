@@ -1,0 +1,84 @@
+"""Small corpora and models that tests share, and Hypothesis's profile."""
+
+import gzip
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import HealthCheck, settings
+
+from langmodel.inference.language_model import LanguageModel
+from langmodel.network.architecture import Architecture
+from langmodel.network.recurrent_lm import RecurrentLM
+from langmodel.text.corpus import Corpus
+from langmodel.text.pipeline import Pipeline
+from langmodel.text.preprocess import PreprocessConfig, preprocess
+from langmodel.text.vocabulary import Vocabulary
+
+os.environ["NLTK_DATA"] = "/nonexistent"
+
+settings.register_profile(
+    "langmodel",
+    deadline=None,
+    derandomize=True,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("langmodel")
+
+CELLS = ("rnn", "gru", "lstm")
+
+POEM = """the cat sat on the mat .
+the dog saw the cat .
+a cat ran from the dog .
+the dog sat on a mat and the cat ran .
+a bird sang .
+"""
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def poem(tmp_path: Path) -> Path:
+    file = tmp_path / "poem.txt"
+    file.write_text(POEM * 12)
+    return file
+
+
+@pytest.fixture
+def poem_corpus(tmp_path: Path, poem: Path) -> Corpus:
+    config = PreprocessConfig(tokenizer="whitespace", sentences="line", seed=3)
+    return preprocess([str(poem)], tmp_path / "corpus", config)
+
+
+def make_network(cell: str = "lstm", seed: int = 0, **changes: object) -> RecurrentLM:
+    """A network small enough to enumerate, with weights far from zero."""
+    values = {"vocabulary_size": 8, "embedding_size": 5, "hidden_sizes": (4,), "tied": False, **changes}
+    network = RecurrentLM(Architecture(cell=cell, **values), torch.Generator().manual_seed(seed))
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(3).add_(torch.empty_like(parameter).normal_(0, 0.3, generator=_seeded(seed)))
+    return network.eval()
+
+
+def _seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed + 1)
+
+
+def make_model(
+    cell: str = "lstm", words: tuple[str, ...] = ("a", "b", "c", "d", "e"), **changes: object
+) -> LanguageModel:
+    """A random model over `words`, cut by whitespace."""
+    vocabulary = Vocabulary(words, range(len(words), 0, -1))
+    network = make_network(cell, vocabulary_size=len(vocabulary), **changes)
+    return LanguageModel(network, vocabulary, Pipeline(tokenizer="whitespace", sentences="line"))
+
+
+def write_gzip(path: Path, data: bytes) -> Path:
+    with gzip.open(path, "wb") as file:
+        file.write(data)
+    return path

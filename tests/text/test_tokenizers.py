@@ -1,0 +1,64 @@
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from nltk.tokenize.destructive import NLTKWordTokenizer
+
+from langmodel.errors import ConfigError
+from langmodel.text.tokenizers import TOKENIZERS, NltkTokenizer, make_tokenizer
+
+FRAGMENTS = [
+    "'", '"', "''", "``", "`", ".", "..", "...", ",", ",,", ":", ";", "can", "not", "cannot", "Cannot.",
+    "wanna", "gonna", "n't", "don't", "'s", "'S", "'ll", "s'", "a", "x.", "a,", "no:", "5", "3,5", "1:2",
+    "(", ")", "[", "]", ">", "<", "{", "“", "”", "’", "‘", "»", "«", "„", "?", "!", "--", "-", "—", "@",
+    "*", "#", "%", "$", "&", "more'n", "'t", "'tis", "'twas", "is", "gimme", "é", "中文", "\u200d", "U.S.",
+    " ", " ", " ", " ", "\t", "\n", "\u00a0", "\u3000",
+]  # fmt: skip
+
+sentences = st.lists(st.sampled_from(FRAGMENTS), max_size=14).map("".join)
+tokenizer = NltkTokenizer()
+nltk_tokenizer = NLTKWordTokenizer()
+
+
+@settings(max_examples=1500)
+@given(sentences | st.text(max_size=30))
+@example("he said . \" ) '")
+@example("'' a '' .")
+@example("a,, b:: c,,")
+@example(" cannot.")
+def test_every_sentence_is_cut_exactly_as_nltk_cuts_it(sentence):
+    assert tokenizer.tokenize(sentence) == nltk_tokenizer.tokenize(" ".join(sentence.split()))
+
+
+def test_remembering_does_not_change_the_cut():
+    fresh = NltkTokenizer()
+    text = "He said, \"I can't, won't; shan't.\" (Really?)"
+    assert fresh.tokenize(text) == fresh.tokenize(text) == nltk_tokenizer.tokenize(text)
+
+
+def test_the_result_can_be_changed_without_harm_to_the_next():
+    fresh = NltkTokenizer()
+    fresh.tokenize("don't stop now .").clear()
+    first = fresh.tokenize("don't stop now .")
+    first[0] = "spoilt"
+    assert fresh.tokenize("don't stop now .")[0] == "do"
+
+
+def test_detokenizing_puts_punctuation_back():
+    words = tokenizer.tokenize('He said, "I can\'t stop."')
+    assert tokenizer.detokenize(words) == 'He said, "I can\'t stop."'
+
+
+def test_whitespace_and_characters():
+    assert make_tokenizer("whitespace").tokenize(" a  b.\tc ") == ["a", "b.", "c"]
+    assert make_tokenizer("character").tokenize("ab \n c") == ["a", "b", " ", "c"]
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_every_tokenizer_takes_the_empty_sentence(name):
+    assert make_tokenizer(name).tokenize("  ") == []
+    assert make_tokenizer(name).detokenize([]) == ""
+
+
+def test_an_unknown_tokenizer_lists_the_known():
+    with pytest.raises(ConfigError, match="nltk, whitespace, character"):
+        make_tokenizer("jieba")
