@@ -6,6 +6,9 @@ from typing import Any
 
 from langmodel.storage.atomic import write_atomically
 
+SHOWN_PERPLEXITY = 1e9
+"""Evaluations of a run that has exploded beyond this are left out."""
+
 
 def draw_curves(rows: list[dict[str, Any]], tokens_per_epoch: int, file: Path) -> bool:
     """Draw the evaluations of metrics.jsonl; False if matplotlib is not installed."""
@@ -15,13 +18,17 @@ def draw_curves(rows: list[dict[str, Any]], tokens_per_epoch: int, file: Path) -
         from matplotlib.ticker import ScalarFormatter
     except ImportError:
         return False
+    rows = [row for row in rows if row["train_perplexity"] < SHOWN_PERPLEXITY]
     epochs = [row["tokens"] / tokens_per_epoch for row in rows]
     with matplotlib.rc_context({"svg.hashsalt": "langmodel", "font.size": 11}):
         figure = Figure(figsize=(7, 4.2), layout="constrained")
         axes = figure.add_subplot()
         axes.plot(epochs, [row["train_perplexity"] for row in rows], "o-", label="training (with dropout)")
-        valid = [(epoch, row["valid_perplexity"]) for epoch, row in zip(epochs, rows, strict=True)
-                 if row["valid_perplexity"] is not None]  # fmt: skip
+        valid = [
+            (epoch, value)
+            for epoch, row in zip(epochs, rows, strict=True)
+            if (value := row["valid_perplexity"]) is not None and value < SHOWN_PERPLEXITY
+        ]
         if valid:
             axes.plot(*zip(*valid, strict=True), "s-", label="validation")
             best_epoch, best = min(valid, key=lambda point: point[1])
@@ -29,7 +36,8 @@ def draw_curves(rows: list[dict[str, Any]], tokens_per_epoch: int, file: Path) -
                 f"best {best:.1f}", (best_epoch, best), textcoords="offset points", xytext=(0, -16),
                 ha="center", va="top",
             )  # fmt: skip
-        axes.set_yscale("log")
+        if rows:
+            axes.set_yscale("log")
         axes.yaxis.set_major_formatter(ScalarFormatter())
         axes.yaxis.set_minor_formatter(ScalarFormatter())
         axes.margins(y=0.15)

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from langmodel import __version__
 from langmodel.cli.curves import draw_curves
+from langmodel.cli.report import shown_perplexity
 from langmodel.cli.signals import StopSignal
 from langmodel.errors import ConfigError, InputError
 from langmodel.inference.language_model import LanguageModel
@@ -84,7 +85,7 @@ class TrainingRun:
             RATE_SMOOTHING * self._loss + (1 - RATE_SMOOTHING) * loss
         )  # fmt: skip
         if not self._bar.disable:
-            shown = f"loss {self._loss:.3f}, perplexity {math.exp(self._loss):,.1f}"
+            shown = f"loss {self._loss:.3f}, perplexity {shown_perplexity(self._loss)}"
             self._bar.set_postfix_str(shown, refresh=False)
         self._bar.update(tokens)
         if time.monotonic() - self._last_save > SAVE_SECONDS:
@@ -113,10 +114,10 @@ class TrainingRun:
         if evaluation.is_best:
             save_model(self.directory / BEST, self._saved(with_training=False))
         self.save_last()
-        judged = "" if valid is None else f"validation perplexity {valid.perplexity:,.2f}, "
+        judged = "" if valid is None else f"validation perplexity {shown_perplexity(valid.loss)}, "
         self.say(
             f"epoch {evaluation.tokens / self.tokens_per_epoch:.3g}: {judged}training perplexity "
-            f"{math.exp(min(evaluation.train_loss, 700)):,.2f}, {rate:,.0f} words/s"
+            f"{shown_perplexity(evaluation.train_loss)}, {rate:,.0f} words/s"
             + (", best so far" if evaluation.is_best else "")
         )
         lm = LanguageModel(self.network, self.corpus.vocabulary, self.corpus.pipeline)
@@ -219,7 +220,7 @@ class TrainingRun:
             self.say(f"{CURVES} not drawn; it needs matplotlib: pip install 'langmodel[plot]'")
         if progress["best_loss"] is not None:
             judged = "validation" if self.corpus.statistics["valid"].tokens else "training"
-            print(f"best {judged} perplexity {math.exp(progress['best_loss']):.2f} "
+            print(f"best {judged} perplexity {shown_perplexity(progress['best_loss'])} "
                   f"at step {progress['best_step']:,}")  # fmt: skip
         files = [BEST, LAST, METRICS, RUN] + ([CURVES] if drawn else [])
         print(f"written to {self.directory}: {', '.join(files)}")

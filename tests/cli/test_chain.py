@@ -1,0 +1,220 @@
+"""The whole chain through the command line, in a temporary folder."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import POEM
+
+import langmodel
+from langmodel.cli.main import run
+from langmodel.cli.score import FORMATS
+
+TRAIN = [
+    "--embedding-size",
+    "12",
+    "--hidden-size",
+    "16",
+    "--epochs",
+    "3",
+    "--batch-size",
+    "4",
+    "--threads",
+    "1",
+]
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory) -> Path:
+    """A folder with a corpus and a finished run."""
+    folder = tmp_path_factory.mktemp("work")
+    (folder / "poem.txt").write_text(POEM * 20)
+    assert run(["preprocess", str(folder / "poem.txt"), "-o", str(folder / "corpus")]) == 0
+    assert run(["train", str(folder / "corpus"), "-o", str(folder / "run"), *TRAIN]) == 0
+    return folder
+
+
+def output_of(capsys, *arguments: object) -> str:
+    assert run(list(map(str, arguments))) == 0
+    return capsys.readouterr().out
+
+
+def test_preprocess_tells_what_a_person_wants_to_know(tmp_path, capsys):
+    (tmp_path / "poem.txt").write_text(POEM * 20)
+    out = output_of(
+        capsys, "preprocess", tmp_path / "poem.txt", "-o", tmp_path / "c", "--vocabulary-size", "9"
+    )
+    for wanted in ("documents", "sentences", "tokens", "UNK", "longest", "9 rows: 6 words of", "rarest word"):
+        assert wanted in out
+    assert output_of(capsys, "info", tmp_path / "c") == out
+
+
+def test_a_run_directory_holds_what_was_promised(workplace):
+    names = {file.name for file in (workplace / "run").iterdir()} - {".lock"}
+    assert names == {"best.safetensors", "last.safetensors", "metrics.jsonl", "run.json", "curves.svg"}
+    rows = [json.loads(line) for line in (workplace / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert rows[-1]["valid_perplexity"] == pytest.approx(math.exp(rows[-1]["valid_loss"]))
+    settings = json.loads((workplace / "run" / "run.json").read_text())
+    assert settings["config"]["epochs"] == 3
+    assert settings["finished"] is True
+    assert "<svg" in (workplace / "run" / "curves.svg").read_text()
+
+
+def test_training_prints_the_untrained_loss_evaluations_and_samples(workplace, tmp_path, capsys):
+    assert run(["train", str(workplace / "corpus"), "-o", str(tmp_path / "run"), *TRAIN]) == 0
+    captured = capsys.readouterr()
+    assert "untrained loss" in captured.err
+    assert "ln V" in captured.err
+    assert captured.err.count("validation perplexity") == 3
+    assert captured.err.count("\n    ") == 6  # two sampled sentences each
+    assert "best validation perplexity" in captured.out
+    assert "\r" not in captured.err  # no bar where there is no terminal
+
+
+def test_evaluate_finds_what_training_found(workplace, capsys):
+    rows = (workplace / "run" / "metrics.jsonl").read_text().splitlines()
+    best = min(json.loads(row)["valid_perplexity"] for row in rows)
+    found = json.loads(output_of(capsys, "evaluate", workplace / "run", "--json"))
+    assert set(found) == {
+        "perplexity", "perplexity_excluding_oov", "log_prob", "tokens", "oov", "vocabulary_size",
+    }  # fmt: skip
+    assert found["perplexity"] == pytest.approx(best, rel=0.2)  # 20 columns there, one here
+    table = output_of(capsys, "evaluate", workplace / "run", workplace / "corpus", "--split", "test")
+    assert "perplexity" in table
+
+
+@pytest.mark.parametrize("context", ["document", "sentence"])
+def test_a_text_file_evaluates_like_the_split_it_came_from(workplace, tmp_path, capsys, context):
+    lm = langmodel.load(workplace / "run")
+    corpus_dir = workplace / "corpus"
+    split = json.loads(
+        output_of(capsys, "evaluate", workplace / "run", corpus_dir, "--json", "--context", context)
+    )
+    from langmodel.text.corpus import open_corpus
+
+    ids = open_corpus(corpus_dir).split("valid").tolist()
+    text = " ".join("\n" if id == 2 else lm.vocabulary.word_of(id) for id in ids)
+    (tmp_path / "valid.txt").write_text(text)
+    file = json.loads(
+        output_of(
+            capsys, "evaluate", workplace / "run", tmp_path / "valid.txt", "--json", "--context", context
+        )
+    )
+    assert file["tokens"] == split["tokens"]
+    assert file["perplexity"] == pytest.approx(split["perplexity"], rel=1e-5)
+
+
+def test_sample_prints_a_sentence_a_line(workplace, capsys):
+    out = output_of(capsys, "sample", workplace / "run", "-n", "7", "--seed", "1")
+    assert len(out.splitlines()) == 7
+    assert output_of(capsys, "sample", workplace / "run", "-n", "7", "--seed", "1") == out
+    rows = output_of(
+        capsys, "sample", workplace / "run", "--format", "jsonl", "--prefix", "The cat"
+    ).splitlines()
+    assert [json.loads(row)["words"][:2] for row in rows] == [["the", "cat"]] * 10
+
+
+def test_score_has_a_row_for_every_line_blank_ones_too(workplace, tmp_path, capsys):
+    (tmp_path / "in.txt").write_text("the cat sat .\n\nthe zebra sat .\n")
+    header, *rows = output_of(capsys, "score", workplace / "run", tmp_path / "in.txt").splitlines()
+    assert header == "sentence_id\tlog_prob_base_e\ttokens\toov\tperplexity\ttext"
+    assert [row.split("\t")[2] for row in rows] == ["5", "1", "5"]
+    assert [row.split("\t")[3] for row in rows] == ["0", "0", "1"]
+
+
+def test_score_in_bits_per_word(workplace, tmp_path, capsys):
+    (tmp_path / "in.txt").write_text("the cat\n")
+    arguments = ["score", workplace / "run", tmp_path / "in.txt"]
+    header, *rows = output_of(capsys, *arguments, "--per-word", "--base", "2").splitlines()
+    assert header == "sentence_id\ttoken_id\tword\tlog_prob_base_2\toov"
+    assert [row.split("\t")[2] for row in rows] == ["the", "cat", "</s>"]
+    bits = sum(float(row.split("\t")[3]) for row in rows)
+    assert bits * math.log(2) == pytest.approx(
+        langmodel.load(workplace / "run").score("the cat").log_prob, 1e-5
+    )
+
+
+def test_score_as_json_lines(workplace, tmp_path, capsys):
+    (tmp_path / "in.txt").write_text("the zebra\n\n")
+    out = output_of(
+        capsys, "score", workplace / "run", tmp_path / "in.txt", "--format", "jsonl", "--base", "10"
+    )
+    first, second = map(json.loads, out.splitlines())
+    assert list(first) == ["text", "log_prob", "tokens", "oov", "perplexity", "words"]
+    assert [word["word"] for word in first["words"]] == ["the", "zebra", "</s>"]
+    assert first["log_prob"] == pytest.approx(sum(word["log_prob"] for word in first["words"]))
+    assert first["perplexity"] == pytest.approx(10 ** (-first["log_prob"] / 3))
+    assert (second["text"], second["tokens"]) == ("", 1)
+    assert set(FORMATS) == {"tsv", "jsonl"}
+
+
+def test_info_describes_a_model(workplace, capsys):
+    out = output_of(capsys, "info", workplace / "run")
+    assert "LSTM, layers 16, embedding 12" in out
+    assert "no; last.safetensors can" in out
+    assert "can resume  yes" in output_of(capsys, "info", workplace / "run" / "last.safetensors")
+
+
+def start(*arguments: object) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "langmodel", *map(str, arguments)],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def finish(process: subprocess.Popen[bytes]) -> tuple[int, str]:
+    """Its exit code and what it said on stderr."""
+    _, errors = process.communicate(timeout=120)
+    return process.returncode, errors.decode()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_and_the_resumed_run_has_the_same_bits(workplace, tmp_path, number, code):
+    arguments = ["train", workplace / "corpus", *TRAIN[:-4], "--batch-size", 1, "--bptt", 2, "--threads", 1,
+                 "--evaluate-every", 150, "--epochs", 1]  # fmt: skip
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert finish(start(*arguments, "-o", whole))[0] == 0
+    process = start(*arguments, "-o", cut)
+    while not (cut / "metrics.jsonl").exists():
+        time.sleep(0.01)
+    process.send_signal(number)
+    status, errors = finish(process)
+    assert status == code, errors
+    assert "go on with --resume" in errors
+    again = start("train", workplace / "corpus", "-o", cut, "--resume", "--threads", 1)
+    assert finish(again)[0] == 0
+    for name in ("best.safetensors", "last.safetensors"):
+        assert (whole / name).read_bytes() == (cut / name).read_bytes()
+
+    def rows(folder: Path) -> list[dict[str, float]]:
+        found = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        return [{k: v for k, v in row.items() if k not in ("seconds", "words_per_second")} for row in found]
+
+    assert rows(whole) == rows(cut)
+
+
+def test_a_reader_that_leaves_early_is_no_error(workplace):
+    with start("sample", workplace / "run", "-n", "20000", "--max-length", "3") as process:
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+def test_standard_input_is_a_source(tmp_path):
+    arguments = ["preprocess", "-", "-o", str(tmp_path / "c"), "--sentences", "line"]
+    process = subprocess.run(
+        [sys.executable, "-m", "langmodel", *arguments],
+        input=b"a b c\nd e\n",
+        capture_output=True,
+        check=True,
+        env={**os.environ, "NLTK_DATA": "/nonexistent"},
+    )
+    assert b"vocabulary" in process.stdout
+    assert process.stderr == b""

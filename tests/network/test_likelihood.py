@@ -1,0 +1,93 @@
+import math
+
+import pytest
+import torch
+from conftest import CELLS, make_network
+
+from langmodel.network import likelihood
+from langmodel.network.likelihood import log_probabilities, nll_sum, perplexity, token_nll
+from langmodel.text.vocabulary import START_ID
+
+
+def random_layer(N=7, O=3, V=6, dtype=torch.double):  # noqa: E741
+    generator = torch.Generator().manual_seed(0)
+    hidden, weight, bias = (
+        torch.randn(*shape, dtype=dtype, generator=generator) for shape in ((N, O), (V, O), (V,))
+    )
+    targets = torch.tensor([0, 2, 3, 4, 5, 2, 0])[:N]
+    return hidden, weight, bias, targets
+
+
+def test_a_hand_worked_likelihood():
+    # One hidden unit that is 1, weights ln 1, -, ln 2, ln 5: probabilities 1/8, 0, 2/8, 5/8.
+    weight = torch.tensor([[0.0], [99.0], [math.log(2)], [math.log(5)]])
+    nll = token_nll(torch.ones(3, 1), weight, None, torch.tensor([0, 2, 3]))
+    expected = torch.tensor([math.log(8), math.log(4), math.log(8 / 5)])
+    torch.testing.assert_close(nll, expected)
+
+
+def test_start_has_no_probability_and_the_rest_sums_to_one():
+    hidden, weight, bias, _ = random_layer()
+    probabilities = log_probabilities(hidden, weight, bias).exp()
+    assert torch.all(probabilities[:, START_ID] == 0)
+    torch.testing.assert_close(probabilities.sum(1), torch.ones(7, dtype=torch.double))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_probabilities_sum_to_one_for_every_cell(cell):
+    network = make_network(cell, vocabulary_size=8000)
+    hidden, _ = network.read([3, 4, 5])
+    total = log_probabilities(hidden, network.output_weight, network.output_bias).double().logsumexp(1)
+    assert abs(total.item()) < 1e-5
+
+
+@pytest.mark.parametrize("with_bias", [True, False])
+def test_the_fused_pass_passes_gradcheck(with_bias):
+    hidden, weight, bias, targets = random_layer()
+    inputs = [hidden.requires_grad_(), weight.requires_grad_()]
+    if with_bias:
+        inputs.append(bias.requires_grad_())
+    assert torch.autograd.gradcheck(lambda h, w, b=None: nll_sum(h, w, b, targets), inputs)
+
+
+def test_the_fused_pass_equals_log_softmax_and_its_gradient():
+    hidden, weight, bias, targets = (
+        t.requires_grad_() if t.is_floating_point() else t for t in random_layer()
+    )
+    logits = torch.nn.functional.linear(hidden, weight, bias)
+    logits = logits.index_fill(1, torch.tensor([START_ID]), -math.inf)
+    plain = torch.nn.functional.nll_loss(logits.log_softmax(1), targets, reduction="sum")
+    expected = torch.autograd.grad(plain, (hidden, weight, bias))
+    fused = nll_sum(hidden, weight, bias, targets)
+    torch.testing.assert_close(fused, plain, rtol=1e-12, atol=0)
+    for ours, theirs in zip(torch.autograd.grad(fused, (hidden, weight, bias)), expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
+
+
+def test_the_size_of_a_chunk_changes_nothing(monkeypatch):
+    hidden, weight, bias, targets = random_layer()
+    whole = token_nll(hidden, weight, bias, targets)
+    weight.requires_grad_()
+    (gradient,) = torch.autograd.grad(nll_sum(hidden, weight, bias, targets), weight)
+    monkeypatch.setattr(likelihood, "CHUNK_ELEMENTS", 12)  # two rows at a time
+    torch.testing.assert_close(token_nll(hidden, weight, bias, targets), whole, rtol=0, atol=1e-14)
+    (chunked,) = torch.autograd.grad(nll_sum(hidden, weight, bias, targets), weight)
+    torch.testing.assert_close(chunked, gradient, rtol=0, atol=1e-12)
+
+
+def test_large_logits_neither_overflow_nor_lose_the_improbable():
+    weight = torch.tensor([[0.0], [0.0], [2e4], [-2e4]])
+    nll = token_nll(torch.ones(2, 1), weight, None, torch.tensor([2, 3]))
+    assert nll.tolist() == [0.0, 4e4]
+
+
+def test_a_uniform_model_has_the_perplexity_of_its_vocabulary():
+    nll = token_nll(torch.zeros(5, 2), torch.zeros(9, 2), None, torch.tensor([0, 2, 3, 4, 8]))
+    assert perplexity(nll.double().sum().item(), 5) == pytest.approx(8)  # nine rows, START has no share
+
+
+def test_perplexity_of_nothing_is_an_error_and_of_the_impossible_infinite():
+    with pytest.raises(ValueError, match="no tokens"):
+        perplexity(0.0, 0)
+    assert perplexity(1e6, 1) == math.inf
+    assert perplexity(2 * math.log(7), 2) == pytest.approx(7)

@@ -1,0 +1,241 @@
+import json
+import os
+import pickle
+import struct
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import CELLS, make_model
+from safetensors.torch import save as save_tensors
+
+from langmodel.errors import InputError, LangModelError, ModelFileError
+from langmodel.storage import container
+from langmodel.storage.atomic import locked_directory, write_atomically
+from langmodel.storage.model_file import SavedModel, load_model, model_path, save_model
+from langmodel.storage.training_state import TrainingState
+from langmodel.text.pipeline import Pipeline
+
+
+def saved(cell: str = "lstm", **changes: object) -> SavedModel:
+    lm = make_model(cell, **changes)
+    return SavedModel(
+        network=lm.network, vocabulary=lm.vocabulary, pipeline=lm.pipeline, context="document",
+        provenance={"step": 3},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(
+    "shape", [{}, {"tied": True, "embedding_size": 3}, {"embedding_size": 0, "bias": False}]
+)
+def test_a_model_comes_back_as_it_was(tmp_path, cell, shape):
+    model = saved(cell, **shape)
+    save_model(tmp_path / "m.safetensors", model)
+    again = load_model(tmp_path / "m.safetensors")
+    assert again.network.architecture == model.network.architecture
+    assert again.vocabulary == model.vocabulary
+    assert again.pipeline == model.pipeline
+    assert (again.context, again.provenance, again.training) == ("document", {"step": 3}, None)
+    for name, tensor in model.network.state_dict().items():
+        assert torch.equal(again.network.state_dict()[name], tensor)
+
+
+def test_training_state_travels_with_the_model(tmp_path):
+    state = TrainingState({"progress": {"step": 7}}, {"carried.0.0": torch.arange(3.0)})
+    save_model(tmp_path / "m.safetensors", replace(saved(), training=state))
+    again = load_model(tmp_path / "m.safetensors").training
+    assert again is not None
+    assert again.values == state.values
+    assert torch.equal(again.tensors["carried.0.0"], torch.arange(3.0))
+
+
+def test_the_same_model_gives_the_same_bytes(tmp_path):
+    for name in ("a", "b"):
+        save_model(tmp_path / name, saved())
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.fixture
+def small_file(tmp_path: Path) -> Path:
+    file = tmp_path / "m.safetensors"
+    save_model(file, saved("rnn", words=("a",), embedding_size=1, hidden_sizes=(1,), tied=True))
+    return file
+
+
+def test_every_flipped_byte_is_noticed(small_file):
+    data = small_file.read_bytes()
+    for at in range(len(data)):
+        small_file.write_bytes(data[:at] + bytes([data[at] ^ (1 << at % 8)]) + data[at + 1 :])
+        with pytest.raises(ModelFileError):
+            load_model(small_file)
+
+
+def test_every_truncation_and_trailing_junk_is_noticed(small_file):
+    data = small_file.read_bytes()
+    for end in range(len(data)):
+        small_file.write_bytes(data[:end])
+        with pytest.raises(ModelFileError):
+            load_model(small_file)
+    small_file.write_bytes(data + b"\0")
+    with pytest.raises(ModelFileError):
+        load_model(small_file)
+
+
+def test_a_newer_format_is_refused_by_number(tmp_path, monkeypatch):
+    monkeypatch.setattr(container, "FORMAT", 7)
+    save_model(tmp_path / "m.safetensors", saved())
+    monkeypatch.undo()
+    with pytest.raises(ModelFileError, match=r"format 7; this version reads up to 1\. Upgrade"):
+        load_model(tmp_path / "m.safetensors")
+
+
+class Bomb:
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self):
+        return (Path.touch, (self.target,))
+
+
+@pytest.mark.parametrize("make", [
+    lambda tmp: pickle.dumps(Bomb(tmp / "exploded")),
+    lambda tmp: b"",
+    lambda tmp: save_tensors({"x": torch.zeros(1)}),
+    lambda tmp: struct.pack("<Q", 2**60) + b"{}",
+    lambda tmp: struct.pack("<Q", 2) + b"[]",
+    lambda tmp: save_tensors({"x": torch.zeros(1)}, {"langmodel": "[" * 99999}),
+])  # fmt: skip
+def test_foreign_files_are_refused_and_never_run(tmp_path, make):
+    file = tmp_path / "m.safetensors"
+    file.write_bytes(make(tmp_path))
+    with pytest.raises(ModelFileError):
+        load_model(file)
+    assert not (tmp_path / "exploded").exists()
+
+
+def forge(tmp_path: Path, change) -> Path:
+    """A file with a good checksum over a changed document or changed tensors."""
+    file = tmp_path / "m.safetensors"
+    save_model(file, saved())
+    data = file.read_bytes()
+    document = container.read_document(file, data)
+    tensors = container.read_tensors(file, data)
+    change(document, tensors)
+    document.pop("sha256")
+    document.pop("format")
+    file.write_bytes(container.pack(tensors, document))
+    return file
+
+
+def _set(path: str, value: object):
+    def change(document, tensors):
+        *way, last = path.split("/")
+        for part in way:
+            document = document[part]
+        document[last] = value
+
+    return change
+
+
+@pytest.mark.parametrize("change", [
+    _set("architecture/hidden_sizes", [2**19] * 60),
+    _set("architecture/hidden_sizes", "large"),
+    _set("architecture/vocabulary_size", 9),
+    _set("architecture/cell", "transformer"),
+    _set("architecture/dropout", "much"),
+    _set("architecture", []),
+    _set("vocabulary/words", ["a", "a", "b", "c", "d"]),
+    _set("vocabulary/words", [1, 2, 3, 4, 5]),
+    _set("vocabulary/words", ["a"]),
+    _set("pipeline/tokenizer", "os.system"),
+    _set("context", "paragraph"),
+    _set("provenance", 3),
+    _set("training", 3),
+    lambda document, tensors: document.pop("vocabulary"),
+    lambda document, tensors: tensors.pop("model.embedding"),
+    lambda document, tensors: tensors.update({"model.extra": torch.zeros(2)}),
+    lambda document, tensors: tensors.update({"model.embedding": torch.zeros(2, 2)}),
+    lambda document, tensors: tensors.update({"model.output_bias": torch.zeros(8, dtype=torch.float64)}),
+    lambda document, tensors: tensors["model.output_bias"].fill_(float("nan")),
+])  # fmt: skip
+def test_a_well_sealed_file_at_odds_with_itself_is_refused(tmp_path, change):
+    with pytest.raises(ModelFileError, match=r"m\.safetensors"):
+        load_model(forge(tmp_path, change))
+
+
+def test_an_unchanged_forgery_loads(tmp_path):
+    assert load_model(forge(tmp_path, lambda document, tensors: None)).context == "document"
+
+
+def test_a_run_directory_means_its_best_model(tmp_path):
+    with pytest.raises(ModelFileError, match=r"best.safetensors"):
+        model_path(tmp_path)
+    (tmp_path / "last.safetensors").touch()
+    assert model_path(tmp_path).name == "last.safetensors"
+    (tmp_path / "best.safetensors").touch()
+    assert model_path(tmp_path).name == "best.safetensors"
+
+
+def test_a_missing_model_is_named(tmp_path):
+    with pytest.raises(ModelFileError, match="no such model file"):
+        load_model(tmp_path / "none.safetensors")
+
+
+def test_words_of_any_script_survive(tmp_path):
+    words = ("日本", "\u202eabc", "e\u0301", "\u2028", '"sha256": "', "\U0001f469‍\U0001f4bb")
+    model = saved(words=words)
+    save_model(tmp_path / "m", replace(model, pipeline=Pipeline(tokenizer="character", sentences="line")))
+    assert load_model(tmp_path / "m").vocabulary.words == words
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
+    file = tmp_path / "f"
+    write_atomically(file, b"old")
+
+    def full(*args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(LangModelError, match="No space left"):
+        write_atomically(file, b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
+    assert file.read_bytes() == b"old"
+
+
+def test_two_processes_cannot_train_in_one_directory(tmp_path):
+    code = (
+        "from pathlib import Path; import sys\n"
+        "from langmodel.storage.atomic import locked_directory\n"
+        "with locked_directory(Path(sys.argv[1])): print('in', flush=True); sys.stdin.read()"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert other.stdout.readline() == "in\n"
+        with (
+            pytest.raises(InputError, match=f"process {other.pid} is training here"),
+            locked_directory(tmp_path),
+        ):
+            pass
+    finally:
+        other.kill()
+        other.communicate()
+    with locked_directory(tmp_path):  # the lock died with its owner
+        pass
+
+
+def test_stale_temporaries_are_swept_under_the_lock(tmp_path):
+    (tmp_path / ".writing-abc").write_bytes(b"half")
+    with locked_directory(tmp_path):
+        assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+def test_the_header_is_plain_json_that_other_programs_can_read(small_file):
+    data = small_file.read_bytes()
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    assert json.loads(header["__metadata__"]["langmodel"])["vocabulary"]["words"] == ["a"]

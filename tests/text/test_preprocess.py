@@ -1,0 +1,216 @@
+import itertools
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from langmodel.errors import ConfigError, CorpusError
+from langmodel.text import passes
+from langmodel.text.corpus import SPLITS, Corpus, open_corpus
+from langmodel.text.preprocess import PreprocessConfig, preprocess
+from langmodel.text.sources import Field
+from langmodel.text.splitting import HeldOut
+from langmodel.text.vocabulary import END_ID, START_ID, UNK_ID
+
+PLAIN = PreprocessConfig(tokenizer="whitespace", sentences="line", valid_fraction=0, test_fraction=0)
+
+
+def prepare(tmp_path: Path, text: str, config: PreprocessConfig = PLAIN, **more: object) -> Corpus:
+    source = tmp_path / "source.txt"
+    source.write_text(text, encoding="utf-8")
+    return preprocess([str(source)], tmp_path / "corpus", config, **more)
+
+
+def sentences_of(corpus: Corpus, split: str = "train") -> list[list[str]]:
+    ids = corpus.split(split).tolist()
+    cuts = [0] + [at + 1 for at, id in enumerate(ids) if id == END_ID]
+    return [[corpus.vocabulary.word_of(id) for id in ids[a : b - 1]] for a, b in itertools.pairwise(cuts)]
+
+
+def test_the_stream_is_every_word_with_end_behind_each_sentence(tmp_path):
+    corpus = prepare(tmp_path, "the cat sat\n\nthe dog\n")
+    assert sentences_of(corpus) == [["the", "cat", "sat"], ["the", "dog"]]
+    assert START_ID not in corpus.split("train")
+    statistics = corpus.statistics["train"]
+    assert (statistics.sentences, statistics.tokens, statistics.unknown) == (2, 5, 0)
+    assert statistics.longest_sentence == 3
+    assert statistics.targets == len(corpus.split("train")) == 7
+
+
+def test_rare_words_become_unk_and_are_counted(tmp_path):
+    corpus = prepare(tmp_path, "a a a b b c\n", replace(PLAIN, vocabulary_size=5))
+    assert corpus.vocabulary.words == ("a", "b")
+    assert corpus.split("train").tolist() == [3, 3, 3, 4, 4, UNK_ID, END_ID]
+    assert corpus.statistics["train"].unknown == 1
+    assert corpus.types == 3
+
+
+def test_words_that_look_like_special_tokens_are_words(tmp_path):
+    corpus = prepare(tmp_path, "<unk> SENTENCE_START </s> <s> UNKNOWN_TOKEN\n")
+    ids = corpus.split("train").tolist()
+    assert ids.count(END_ID) == 1
+    assert UNK_ID not in ids
+    assert START_ID not in ids
+    assert len(corpus.vocabulary.words) == 5
+
+
+def test_the_unk_token_of_a_pretokenized_corpus_is_unk(tmp_path):
+    corpus = prepare(tmp_path, "a <unk> b\n", replace(PLAIN, unk_token="<unk>"))
+    assert corpus.split("train").tolist() == [3, UNK_ID, 4, END_ID]
+    assert corpus.vocabulary.words == ("a", "b")
+
+
+def test_the_vocabulary_is_built_from_the_training_split_alone(tmp_path):
+    for name, text in (("train", "a b\n"), ("valid", "a secret\n"), ("test", "hidden b\n")):
+        (tmp_path / name).write_text(text)
+    files = {name: str(tmp_path / name) for name in ("valid", "test")}
+    corpus = preprocess([str(tmp_path / "train")], tmp_path / "corpus", PLAIN, **files)
+    assert set(corpus.vocabulary.words) == {"a", "b"}
+    assert corpus.statistics["valid"].unknown == corpus.statistics["test"].unknown == 1
+
+
+def test_any_number_of_workers_writes_the_same_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(passes, "BATCH_CHARACTERS", 100)
+    text = "".join(f"word{n % 37} says hello to Mr. Smith{n % 11}. And leaves!\n" for n in range(400))
+    config = PreprocessConfig()
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    alone = prepare(tmp_path / "one", text, config)
+    with ThreadPoolExecutor(3) as pool:
+        together = prepare(tmp_path / "two", text, config, executor=pool)
+    for name in ("train.npy", "valid.npy", "test.npy", "vocabulary.json"):
+        assert (alone.path / name).read_bytes() == (together.path / name).read_bytes()
+    assert alone.digest == together.digest
+
+
+def test_preprocessing_twice_gives_the_same_bytes(tmp_path):
+    first = {f.name: f.read_bytes() for f in prepare(tmp_path, "a b c\nd e\n" * 30).path.iterdir()}
+    second = {f.name: f.read_bytes() for f in prepare(tmp_path, "a b c\nd e\n" * 30).path.iterdir()}
+    assert first == second
+
+
+@given(st.lists(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=5), min_size=1, max_size=60))
+def test_splits_keep_the_order_and_lose_nothing(tmp_path_factory, sentences):
+    tmp_path = tmp_path_factory.mktemp("c")
+    config = PreprocessConfig(tokenizer="whitespace", sentences="line", valid_fraction=0.2, test_fraction=0.1)
+    corpus = prepare(tmp_path, "".join(" ".join(s) + "\n" for s in sentences), config)
+    split = [s for name in SPLITS for s in sentences_of(corpus, name)]
+    seen_in_training = set(corpus.vocabulary.words)
+    expected = [tuple(w if w in seen_in_training else "<unk>" for w in s) for s in sentences]
+    assert Counter(map(tuple, split)) == Counter(expected)
+    train = [tuple(s) for s in sentences_of(corpus)]
+    rest = iter(expected)
+    assert all(sentence in rest for sentence in train), "the training split is not in the text's order"
+
+
+@given(st.integers(1, 500), st.sampled_from([(0.1, 0.1), (0.05, 0.05), (0.2, 0.0), (0.0, 0.3), (0.3, 0.6)]))
+def test_held_out_shares_are_exact_to_one_unit(units, fractions):
+    held_out = HeldOut(*fractions, seed=units)
+    dealt = Counter(held_out.next_split() for _ in range(units))
+    for name, fraction in zip(("valid", "test"), fractions, strict=True):
+        assert abs(dealt[name] - units * fraction) <= 2
+    assert dealt["train"] >= 1
+
+
+def test_the_seed_decides_what_is_held_out():
+    def deal(seed: int) -> list[str]:
+        held_out = HeldOut(0.1, 0.1, seed=seed)
+        return [held_out.next_split() for _ in range(200)]
+
+    assert deal(1) == deal(1)
+    assert deal(1) != deal(2)
+
+
+def test_documents_are_held_out_whole(tmp_path):
+    file = tmp_path / "t.csv"
+    rows = "".join(f'"d{n} one\nd{n} two"\n' for n in range(40))
+    file.write_text("text\n" + rows)
+    config = PreprocessConfig(tokenizer="whitespace", sentences="line", valid_fraction=0.2, test_fraction=0)
+    corpus = preprocess([str(file)], tmp_path / "corpus", config, field=Field())
+    assert corpus.statistics["valid"].documents == 8
+    assert corpus.statistics["valid"].sentences == 16
+    assert corpus.statistics["train"].documents == 32
+
+
+def test_wide_vocabularies_are_stored_in_four_bytes(tmp_path):
+    text = "".join(f"w{n}\n" for n in range(70_000))
+    corpus = prepare(tmp_path, text, replace(PLAIN, vocabulary_size=10**6))
+    assert corpus.split("train").dtype == np.uint32
+    assert len(set(corpus.split("train").tolist())) == 70_001
+
+
+def test_a_vocabulary_larger_than_the_corpus_holds_what_there_is(tmp_path):
+    assert len(prepare(tmp_path, "one\n").vocabulary) == 4
+
+
+@pytest.mark.parametrize("text", ["", "\n\n  \n", "\ufeff"])
+def test_an_empty_corpus_is_refused(tmp_path, text):
+    with pytest.raises(CorpusError, match="no words"):
+        prepare(tmp_path, text)
+
+
+def test_nothing_is_left_behind_and_nothing_destroyed_when_the_text_is_bad(tmp_path):
+    corpus = prepare(tmp_path, "good text\n")
+    before = {file.name: file.read_bytes() for file in corpus.path.iterdir()}
+    bad = tmp_path / "bad.txt"
+    bad.write_bytes(b"fine\n\xff\n")
+    with pytest.raises(CorpusError):
+        preprocess([str(bad)], corpus.path, PLAIN)
+    assert {file.name: file.read_bytes() for file in corpus.path.iterdir()} == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.txt", "corpus", "source.txt"]
+
+
+def test_a_directory_that_is_no_corpus_is_not_replaced(tmp_path):
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "diary.txt").write_text("mine")
+    with pytest.raises(CorpusError, match="not a corpus"):
+        prepare(tmp_path, "text\n")
+    assert (tmp_path / "corpus" / "diary.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"vocabulary_size": 3}, {"min_count": 0}, {"valid_fraction": -0.1}, {"test_fraction": 1.0},
+        {"valid_fraction": float("nan")}, {"tokenizer": "x"}, {"sentences": "x"}, {"split_by": "x"},
+        {"valid_fraction": 0.6, "test_fraction": 0.4}, {"unk_token": "<unk>"},
+    ],
+)  # fmt: skip
+def test_settings_out_of_range_are_refused(changes):
+    with pytest.raises(ConfigError):
+        PreprocessConfig(**changes)
+
+
+def test_min_count_that_leaves_no_word_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="lower --min-count"):
+        prepare(tmp_path, "a b\n", replace(PLAIN, min_count=2))
+
+
+def damage(corpus: Corpus, name: str, change) -> None:
+    file = corpus.path / name
+    file.write_bytes(change(file.read_bytes()))
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("corpus.json", lambda data: data[:40]),
+        ("corpus.json", lambda data: b"[]"),
+        ("corpus.json", lambda data: data.replace(b'"format": 1', b'"format": 99')),
+        ("vocabulary.json", lambda data: data.replace(b'"cat"', b'"dog"')),
+        ("vocabulary.json", lambda data: b""),
+        ("train.npy", lambda data: data[:-1]),
+        ("train.npy", lambda data: b"garbage"),
+        ("train.npy", lambda data: data[:-4] + b"\xff\xff\xff\xff"),
+    ],
+)
+def test_a_damaged_corpus_is_refused(tmp_path, name, change):
+    corpus = prepare(tmp_path, "the cat sat\n")
+    damage(corpus, name, change)
+    with pytest.raises(CorpusError):
+        open_corpus(corpus.path).split("train")

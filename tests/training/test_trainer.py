@@ -1,0 +1,215 @@
+import math
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+import torch
+from conftest import CELLS, POEM
+
+from langmodel.errors import ConfigError, TrainingError
+from langmodel.network.recurrent_lm import RecurrentLM
+from langmodel.text.vocabulary import END_ID
+from langmodel.training.config import TrainingConfig
+from langmodel.training.optimization import SCHEDULES
+from langmodel.training.trainer import Evaluation, Trainer
+
+WORDS = sorted(set(POEM.split()))
+IDS = np.array(
+    [id for line in POEM.splitlines() * 4 for id in [*(3 + WORDS.index(w) for w in line.split()), END_ID]],
+    np.uint16,
+)
+VOCABULARY_SIZE = 3 + len(WORDS)
+
+TINY = TrainingConfig(
+    embedding_size=8, hidden_size=(10,), dropout=0.2, bptt=5, batch_size=3, epochs=3, learning_rate=0.02
+)
+
+
+@dataclass
+class Recorder:
+    """An observer that can stop a run after some steps."""
+
+    stop_after: int | None = None
+    losses: list[float] = field(default_factory=list)
+    evaluations: list[Evaluation] = field(default_factory=list)
+    untrained: float | None = None
+
+    def on_start(self, untrained_loss: float, total_tokens: int) -> None:
+        self.untrained = untrained_loss
+
+    def on_step(self, loss: float, tokens: int, gradient_norm: float) -> None:
+        self.losses.append(loss)
+
+    def on_evaluation(self, evaluation: Evaluation) -> None:
+        self.evaluations.append(evaluation)
+
+    def should_stop(self) -> bool:
+        return self.stop_after is not None and len(self.losses) >= self.stop_after
+
+
+def make_trainer(config: TrainingConfig, resume=None, network=None, valid=IDS[:60]) -> Trainer:
+    if network is None:
+        generator = torch.Generator().manual_seed(config.seed)
+        network = RecurrentLM(config.architecture(VOCABULARY_SIZE), generator)
+    return Trainer(network, IDS, valid, config, resume)
+
+
+def run(config: TrainingConfig, **more: object) -> tuple[Trainer, Recorder]:
+    trainer, recorder = make_trainer(config, **more), Recorder()
+    assert trainer.train(recorder)
+    return trainer, recorder
+
+
+def weights(trainer: Trainer) -> list[torch.Tensor]:
+    return [p.detach().clone() for p in trainer.network.parameters()]
+
+
+@pytest.mark.parametrize("context", ["document", "sentence"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_cell_learns_the_poem_in_either_context(cell, context):
+    config = replace(TINY, cell=cell, context=context, dropout=0.0, epochs=25)
+    _, recorder = run(config)
+    assert recorder.untrained == pytest.approx(math.log(VOCABULARY_SIZE), abs=0.25)
+    assert recorder.evaluations[-1].valid.loss < 0.6 * recorder.untrained
+
+
+def test_a_model_memorises_three_sentences():
+    sentences = [[3, 4, 5, 6], [4, 3, 3], [6, 6, 5, 4, 3]]
+    ids = np.array([id for s in sentences for id in [*s, END_ID]], np.uint16)
+    config = replace(TINY, context="sentence", dropout=0.0, epochs=150, hidden_size=(32,), patience=0)
+    network = RecurrentLM(config.architecture(8), torch.Generator().manual_seed(0))
+    trainer, recorder = Trainer(network, ids, ids, config), Recorder()
+    trainer.train(recorder)
+    # What cannot be known is which of the three begins: ln 3 nats a sentence.
+    unavoidable = 3 * math.log(3) / len(ids)
+    assert recorder.evaluations[-1].valid.loss == pytest.approx(unavoidable, abs=0.02)
+
+
+RESUMED = [
+    TINY,
+    replace(TINY, context="sentence", cell="gru", layers=2),
+    replace(TINY, optimizer="sgd", schedule="halve", learning_rate=2.0, cell="rnn"),
+    replace(TINY, evaluate_every=7, schedule="cosine"),
+]
+
+
+@pytest.mark.parametrize("config", RESUMED, ids=["lstm", "sentences", "sgd", "often"])
+def test_a_resumed_run_has_the_bits_of_an_uninterrupted_one(config):
+    whole, recorded = run(config)
+    for stop_after in (1, len(recorded.losses) // 2, len(recorded.losses) - 1):
+        first, before = make_trainer(config), Recorder(stop_after=stop_after)
+        assert not first.train(before, before.should_stop)
+        state = first.state()
+        network = RecurrentLM(config.architecture(VOCABULARY_SIZE))
+        network.load_state_dict(first.network.state_dict())
+        second, after = make_trainer(config, resume=state, network=network), Recorder()
+        assert second.train(after)
+        assert before.losses + after.losses == recorded.losses
+        assert before.evaluations + after.evaluations == recorded.evaluations
+        for ours, theirs in zip(weights(second), weights(whole), strict=True):
+            assert torch.equal(ours, theirs)
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others():
+    one, two, other = run(TINY)[0], run(TINY)[0], run(replace(TINY, seed=2))[0]
+    assert all(torch.equal(a, b) for a, b in zip(weights(one), weights(two), strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(weights(one), weights(other), strict=True))
+
+
+def test_sampling_and_global_randomness_do_not_touch_training():
+    class Noisy(Recorder):
+        def on_step(self, loss: float, tokens: int, gradient_norm: float) -> None:
+            super().on_step(loss, tokens, gradient_norm)
+            torch.rand(3)
+
+    trainer, recorder = make_trainer(TINY), Noisy()
+    trainer.train(recorder)
+    assert recorder.losses == run(TINY)[1].losses
+
+
+def test_the_rate_is_halved_when_the_evaluated_loss_rises():
+    schedule = SCHEDULES["halve"](total_steps=10)
+    rates = []
+    for loss in (5.0, 4.0, 4.5, 4.4, 4.6):
+        schedule.evaluated(loss)
+        rates.append(schedule.share(0))
+    assert rates == [1, 1, 0.5, 0.5, 0.25]
+
+
+@pytest.mark.parametrize("name", ["cosine", "one-cycle"])
+def test_a_schedule_stays_between_nothing_and_the_whole_rate_and_ends_low(name):
+    schedule = SCHEDULES[name](total_steps=100)
+    shares = [schedule.share(step) for step in range(101)]
+    assert all(0 <= share <= 1 for share in shares)
+    assert max(shares) == pytest.approx(1)
+    assert shares[-1] <= 0.01 + 1e-9
+    peak = shares.index(max(shares))
+    assert shares[peak:] == sorted(shares[peak:], reverse=True)
+
+
+def test_patience_ends_a_run_that_no_longer_improves():
+    config = replace(TINY, learning_rate=0.0, epochs=50, patience=3, dropout=0.0)
+    trainer, recorder = run(config)
+    assert trainer.progress.epoch == 4  # the first evaluation is the best, three more are not
+    assert [evaluation.is_best for evaluation in recorder.evaluations] == [True, False, False, False]
+
+
+def test_a_rate_of_zero_changes_no_weight():
+    trainer = make_trainer(replace(TINY, learning_rate=0.0, epochs=1))
+    before = weights(trainer)
+    trainer.train(Recorder())
+    assert all(torch.equal(a, b) for a, b in zip(weights(trainer), before, strict=True))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_loss_that_is_no_number_stops_before_the_step(value):
+    trainer = make_trainer(TINY)
+    with torch.no_grad():
+        trainer.network.layers[0].weight_hh[0, 0] = value
+    before = weights(trainer)
+    with pytest.raises(TrainingError, match=r"step 1, epoch 1: .* lower --learning-rate \(now 0.0"):
+        trainer.train(Recorder())
+    for ours, theirs in zip(weights(trainer), before, strict=True):
+        assert torch.equal(ours, theirs) or torch.equal(ours.isnan(), theirs.isnan())
+
+
+def test_the_gradient_is_clipped_to_its_norm():
+    config = replace(TINY, optimizer="sgd", schedule="constant", learning_rate=1.0, clip=0.01, epochs=1)
+    trainer = make_trainer(config)
+    before = weights(trainer)
+
+    recorder = Recorder(stop_after=1)
+    trainer.train(recorder, recorder.should_stop)
+    change = math.sqrt(
+        sum(((a - b) ** 2).sum().item() for a, b in zip(weights(trainer), before, strict=True))
+    )
+    assert change == pytest.approx(0.01, rel=1e-3)
+
+
+def test_without_a_validation_split_training_judges_itself():
+    trainer, recorder = run(TINY, valid=IDS[:0])
+    assert all(evaluation.valid is None for evaluation in recorder.evaluations)
+    assert trainer.progress.best_loss == min(evaluation.train_loss for evaluation in recorder.evaluations)
+
+
+def test_one_word_trains():
+    ids = np.array([3, END_ID], np.uint16)
+    config = replace(TINY, batch_size=1, epochs=2)
+    network = RecurrentLM(config.architecture(4))
+    assert Trainer(network, ids, ids[:0], config).train(Recorder())
+
+
+def test_more_columns_than_tokens_are_refused():
+    with pytest.raises(ConfigError, match="set --batch-size to at most"):
+        make_trainer(replace(TINY, batch_size=10_000))
+
+
+def test_windows_longer_than_the_data_are_the_data():
+    trainer, recorder = run(replace(TINY, bptt=10_000, batch_size=1, epochs=1))
+    assert trainer.total_steps == len(recorder.losses) == 1
+
+
+def test_a_state_of_another_network_is_refused():
+    state = run(replace(TINY, layers=2))[0].state()
+    with pytest.raises(ConfigError, match="does not fit"):
+        make_trainer(replace(TINY, optimizer="sgd", layers=3), resume=state)
