@@ -33,15 +33,14 @@ def draw_curves(rows: list[dict[str, Any]], tokens_per_epoch: int, file: Path) -
             axes.plot(*zip(*valid, strict=True), "s-", label="validation")
             best_epoch, best = min(valid, key=lambda point: point[1])
             axes.annotate(
-                f"best {best:.1f}", (best_epoch, best), textcoords="offset points", xytext=(0, -16),
-                ha="center", va="top",
-            )  # fmt: skip
+                f"best {best:.1f}", (best_epoch, best), textcoords="offset points", xytext=(0, 9), ha="center"
+            )
         if rows:
             axes.set_yscale("log")
         axes.yaxis.set_major_formatter(ScalarFormatter())
         axes.yaxis.set_minor_formatter(ScalarFormatter())
         axes.margins(y=0.15)
-        axes.set_xlim(left=0)
+        axes.set_xlim(0, 1.07 * max(epochs, default=1.0))
         axes.set_xlabel("epochs")
         axes.set_ylabel("perplexity (log scale)")
         axes.grid(alpha=0.3, which="both")

@@ -131,7 +131,7 @@ class Trainer:
             for window in self._windows.epoch(progress.epoch, progress.window):
                 if should_stop():
                     return False
-                loss, norm = self._step(window.to(self.network.device))
+                loss, norm = self.train_step(window.to(self.network.device))
                 observer.on_step(loss, window.tokens, norm)
                 if self.config.evaluate_every and progress.step % self.config.evaluate_every == 0:
                     self._evaluate(observer)
@@ -149,7 +149,8 @@ class Trainer:
         """Of the next step."""
         return self.config.learning_rate * self._schedule.share(self.progress.step)
 
-    def _step(self, window: Window) -> tuple[float, float]:
+    def train_step(self, window: Window) -> tuple[float, float]:
+        """Forward, backward, clip, update; the window's mean nats per token and the gradient's norm."""
         network, progress = self.network, self.progress
         if window.fresh:
             self._state = network.zero_state(window.inputs_TB.shape[1])
