@@ -34,7 +34,7 @@ from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.network.windows import DocumentWindows, IdArray
 from langmodel.text.pipeline import Pipeline
 from langmodel.text.preprocess import PreprocessConfig, preprocess
-from langmodel.text.sentences import learn_punkt, prose_passages
+from langmodel.text.sentences import PUNKT_TRAINING_CHARACTERS, learn_punkt, prose_passages
 from langmodel.text.sources import read_documents
 from langmodel.text.vocabulary import END_ID, Vocabulary
 from langmodel.training.config import TrainingConfig
@@ -82,10 +82,11 @@ def rate_row(name: str, unit: str, amount: float, times: tuple[float, float, flo
 # Preprocessing.
 
 
-def plain_nltk(passages: list[str], pipeline: Pipeline) -> int:
-    """Sentence-splitting, tokenizing and counting as one would write it with NLTK alone."""
+def plain_nltk(passages: list[str]) -> int:
+    """Learning Punkt, splitting, tokenizing and counting as one would write it with NLTK alone."""
     from nltk.tokenize.destructive import NLTKWordTokenizer
 
+    pipeline = Pipeline(punkt=learn_punkt(_beginning(passages)))
     tokenizer = NLTKWordTokenizer()
     counts: Counter[str] = Counter()
     for passage in passages:
@@ -94,15 +95,24 @@ def plain_nltk(passages: list[str], pipeline: Pipeline) -> int:
     return counts.total()
 
 
+def _beginning(passages: list[str]) -> list[str]:
+    """As much of the text as langmodel learns Punkt from."""
+    characters = 0
+    for count, passage in enumerate(passages, start=1):
+        characters += len(passage)
+        if characters > PUNKT_TRAINING_CHARACTERS:
+            return passages[:count]
+    return passages
+
+
 def preprocessing(text: str) -> Iterator[Row]:
     passages = [p for document in read_documents(text) for p in prose_passages(document.lines)]
-    pipeline = Pipeline(punkt=learn_punkt(passages))
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "text.txt"
         source.write_text("\n".join(passages), encoding="utf-8")
 
         start = time.perf_counter()
-        words = plain_nltk(passages, pipeline)
+        words = plain_nltk(passages)
         theirs = time.perf_counter() - start
         for workers in (1, 2):
             with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:

@@ -46,11 +46,12 @@ def _just_under(sum_B1: Tensor) -> Tensor:
 def draw(probabilities_BV: Tensor, uniform_B: Tensor) -> Tensor:
     """Ids drawn by inverting the cumulative distribution at `uniform_B` in [0, 1).
 
-    Rows need not sum to one. A word of probability zero is never drawn; sums are float64.
+    Rows need not sum to one. A word of probability zero is never drawn. Blocks are summed in the
+    input's precision, and the blocks' sums in float64.
     """
     V = probabilities_BV.shape[1]
     padded_BV = F.pad(probabilities_BV, (0, -V % BLOCK)).view(len(probabilities_BV), -1, BLOCK)
-    sums = padded_BV.sum(2, dtype=torch.float64).cumsum(1)
+    sums = padded_BV.sum(2).double().cumsum(1)
     # Rounding must not carry an aim past the last word, or block, that has any probability.
     aim_B1 = torch.minimum((uniform_B * sums[:, -1]).unsqueeze(1), _just_under(sums[:, -1:]))
     block_B1 = torch.searchsorted(sums, aim_B1, right=True)
@@ -144,12 +145,12 @@ def _draw_batch(
 
 def _choose(raw_BV: Tensor, filters: Sequence[Filter], uniform_B: Tensor) -> tuple[Tensor, Tensor]:
     """A word for every row, and its log-probability under the unfiltered model."""
-    best_B1 = raw_BV.max(1, keepdim=True).values
-    normalizer_B1 = best_B1 - torch.softmax(raw_BV, 1).max(1, keepdim=True).values.log()
+    best_B1 = raw_BV.amax(1, keepdim=True)
+    normalizer_B1 = best_B1 - torch.softmax(raw_BV, 1).amax(1, keepdim=True).log()
     filtered_BV = raw_BV.clone()
     for apply in filters:
         filtered_BV = apply(filtered_BV)
-    if not bool((filtered_BV.max(1).values > -math.inf).all()):
+    if not bool((filtered_BV.amax(1) > -math.inf).all()):
         raise SamplingError("every word is ruled out; lower --min-length or ban less")
     chosen_B = draw(torch.softmax(filtered_BV, 1), uniform_B)
     return chosen_B, (raw_BV.gather(1, chosen_B.unsqueeze(1)) - normalizer_B1).squeeze(1)

@@ -44,13 +44,12 @@ def log_probabilities(hidden_NO: Tensor, weight_VO: Tensor, bias_V: Tensor | Non
 def _softmax_and_nll_(logits_NV: Tensor, targets_N1: Tensor) -> tuple[Tensor, Tensor]:
     """Turns logits into probabilities in place; also -log p of the targets, shape (N,).
 
-    log p(target) = logit(target) - logit(best) + log p(best): exact, with one vectorised pass for
-    the exponentials.
+    log p(target) = logit(target) - logit(best) + log p(best): exact however small p is, with one
+    vectorised pass for the exponentials.
     """
-    best_N1, at_N1 = logits_NV.max(1, keepdim=True)
-    gap_N1 = best_N1 - logits_NV.gather(1, targets_N1)
+    gap_N1 = logits_NV.amax(1, keepdim=True) - logits_NV.gather(1, targets_N1)
     probabilities = torch.softmax(logits_NV, 1, out=logits_NV)
-    nll_N1 = gap_N1 - probabilities.gather(1, at_N1).log_()
+    nll_N1 = gap_N1 - probabilities.amax(1, keepdim=True).log_()
     return probabilities, nll_N1.squeeze(1)
 
 

@@ -49,14 +49,23 @@ CACHE_LIMIT = 400_000
 
 
 def _split_plain(chunk: str, marks: str) -> list[str] | None:
-    """The tokens of ASCII letters and digits followed by at most one of `marks`; None for all else.
+    """The tokens of a plain word: ASCII letters, digits and single hyphens, perhaps a possessive 's, then
+    at most one of `marks`. None for all else.
 
-    No rule touches such a word unless it is a contraction, and each of `marks` is cut off by one rule.
+    No rule touches such a word unless a part of it is a contraction; 's is cut off by one rule, and each
+    of `marks` by another.
     """
-    core = chunk[:-1] if chunk[-1] in marks else chunk
-    if not (core.isascii() and core.isalnum()) or core.lower() in CONTRACTED:
+    word, mark = (chunk[:-1], [chunk[-1]]) if chunk[-1] in marks else (chunk, [])
+    core, possessive = (word[:-2], ["'s"]) if word.endswith("'s") else (word, [])
+    if not core.isascii():
         return None
-    return [core] if core is chunk else [core, chunk[-1]]
+    if not core.isalnum():
+        parts = core.split("-")
+        if not all(part.isalnum() and part.lower() not in CONTRACTED for part in parts):
+            return None
+    elif core.lower() in CONTRACTED:
+        return None
+    return [core, *possessive, *mark]
 
 
 class NltkTokenizer:
