@@ -40,7 +40,7 @@ class RecurrentLM(nn.Module):
         self.projection = (
             nn.Parameter(torch.empty(a.output_size, a.hidden_sizes[-1])) if needs_projection else None
         )
-        self._output = None if a.tied else nn.Parameter(torch.empty(a.vocabulary_size, a.hidden_sizes[-1]))
+        self.output = None if a.tied else nn.Parameter(torch.empty(a.vocabulary_size, a.hidden_sizes[-1]))
         self.output_bias = nn.Parameter(torch.empty(a.vocabulary_size)) if a.bias else None
         if not self.embedding.is_meta:
             self._initialize(generator)
@@ -51,7 +51,7 @@ class RecurrentLM(nn.Module):
         uniform_(self.embedding, 1 / math.sqrt(a.vocabulary_size) if one_hot else EMBEDDING_BOUND, generator)
         for layer in self._layers():
             layer.initialize(generator)
-        for weight in (self.projection, self._output):
+        for weight in (self.projection, self.output):
             if weight is not None:
                 uniform_(weight, 1 / math.sqrt(weight.shape[1]), generator)
         if self.output_bias is not None:
@@ -63,7 +63,7 @@ class RecurrentLM(nn.Module):
     @property
     def output_weight(self) -> Tensor:
         """Shape (V, O); the embedding itself when tied."""
-        return self.embedding if self._output is None else self._output
+        return self.embedding if self.output is None else self.output
 
     @property
     def device(self) -> torch.device:
