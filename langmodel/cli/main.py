@@ -19,6 +19,7 @@ COMMANDS = {
     "sample": "new sentences, one a line",
     "score": "log-probability of each input line",
     "info": "what a corpus, a run or a model is",
+    "import-tutorial": "the RNN tutorial's weights -> a model",
     "demo": "the four jobs on the built-in corpus",
 }
 """Every verb, in the order of use, with its line of help; each lives in the module of its name."""
@@ -35,7 +36,7 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"langmodel.cli.{cmd_name}")
+        module = importlib.import_module(f"langmodel.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 

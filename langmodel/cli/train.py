@@ -9,7 +9,15 @@ from langmodel.cli.options import device_option, given, setting, threads_option
 from langmodel.cores import usable_cores
 from langmodel.errors import ConfigError
 from langmodel.network.architecture import CELL_NAMES
-from langmodel.training.config import CONTEXTS, OPTIMIZERS, PRESETS, SCHEDULES, TrainingConfig, make_config
+from langmodel.training.config import (
+    CONTEXTS,
+    ON_NONFINITE,
+    OPTIMIZERS,
+    PRESETS,
+    SCHEDULES,
+    TrainingConfig,
+    make_config,
+)
 
 
 class _Sizes(click.ParamType[tuple[int, ...]]):
@@ -59,6 +67,13 @@ class _Sizes(click.ParamType[tuple[int, ...]]):
 @setting(TrainingConfig, "--epochs", "Passes over the training split.")
 @setting(TrainingConfig, "--patience", "Evaluations without improvement before stopping; 0: never.")
 @setting(TrainingConfig, "--evaluate-every", "Steps between evaluations; 0: once an epoch.")
+@setting(
+    TrainingConfig,
+    "--on-nonfinite",
+    "When the loss is no number: stop, or skip the step.",
+    type=click.Choice(ON_NONFINITE),
+)
+@setting(TrainingConfig, "--skip-limit", "Steps that may be skipped in a row.")
 @setting(TrainingConfig, "--seed", "Of weights, dropout and order.")
 @click.option("--max-minutes", type=float, help="Stop and save after this long.")
 @click.option("--resume", is_flag=True, help="Go on where the run in the directory stopped.")

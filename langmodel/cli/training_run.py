@@ -15,11 +15,11 @@ from langmodel import __version__
 from langmodel.cli.curves import draw_curves
 from langmodel.cli.report import shown_perplexity
 from langmodel.cli.signals import StopSignal
-from langmodel.errors import ConfigError, InputError
+from langmodel.errors import ConfigError, InputError, ModelFileError
 from langmodel.inference.language_model import LanguageModel
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.storage.atomic import locked_directory
-from langmodel.storage.model_file import BEST, LAST, SavedModel, load_model, save_model
+from langmodel.storage.model_file import BEST, LAST, PREVIOUS, SavedModel, load_model, save_model
 from langmodel.storage.run_files import (
     CURVES,
     METRICS,
@@ -81,6 +81,8 @@ class TrainingRun:
         self.say(f"untrained loss {untrained_loss:.3f} nats; ln V = ln {rows:,} = {math.log(rows):.3f}")
 
     def on_step(self, loss: float, tokens: int, gradient_norm: float) -> None:
+        if not math.isfinite(loss):
+            loss = self._loss  # a skipped step
         self._loss = loss if math.isnan(self._loss) else (
             RATE_SMOOTHING * self._loss + (1 - RATE_SMOOTHING) * loss
         )  # fmt: skip
@@ -136,7 +138,8 @@ class TrainingRun:
         tqdm.write(line, file=sys.stderr)
 
     def save_last(self) -> None:
-        save_model(self.directory / LAST, self._saved(with_training=True))
+        saved = self._saved(with_training=True)
+        save_model(self.directory / LAST, saved, keep_as=self.directory / PREVIOUS)
         self._last_save = time.monotonic()
 
     def _saved(self, *, with_training: bool) -> SavedModel:
@@ -254,7 +257,7 @@ def train_in(
                     f"{directory}: holds a run already; add --resume to go on with it, --overwrite to "
                     "start again, or choose another directory"
                 )
-            for name in (LAST, BEST, METRICS, RUN, CURVES):
+            for name in (LAST, PREVIOUS, BEST, METRICS, RUN, CURVES):
                 (directory / name).unlink(missing_ok=True)
         if not resume:
             (directory / METRICS).unlink(missing_ok=True)
@@ -268,9 +271,16 @@ def train_in(
 def _resumed(
     last: Path, corpus: Corpus, given: dict[str, Any], device: torch.device
 ) -> tuple[SavedModel, TrainingConfig]:
-    if not last.exists():
+    previous = last.with_name(PREVIOUS)
+    if not last.exists() and not previous.exists():
         raise InputError(f"{last}: nothing to resume; train without --resume first")
-    saved = load_model(last, device)
+    try:
+        saved = load_model(last, device)
+    except ModelFileError as error:
+        if not previous.exists():
+            raise
+        tqdm.write(f"WARNING: {error}. Going on from the older {previous}", file=sys.stderr)
+        saved = load_model(previous, device)
     if saved.training is None:
         raise InputError(f"{last}: holds no training state; it cannot be resumed")
     settings = saved.training.values.get("config")

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from itertools import tee
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from langmodel.errors import ConfigError
@@ -21,6 +23,8 @@ from langmodel.text.pipeline import Pipeline
 from langmodel.text.vocabulary import END_ID, SPECIAL_TOKENS, UNK_ID, Vocabulary
 
 END_TEXT = SPECIAL_TOKENS[END_ID]
+
+Array = npt.NDArray[np.float32]
 
 EVALUATION_SENTENCES = 64
 """Sentences evaluated side by side in `context=sentence`; a document is read in one column, exactly."""
@@ -111,6 +115,19 @@ def _sentence_score(text: str, words: list[str], ids: list[int], log_probs: LogP
     return SentenceScore(text, (*scores, WordScore(END_TEXT, float(log_probs[-1]), False)))
 
 
+@dataclass(frozen=True)
+class HiddenStates:
+    """What the recurrent layers hold while a sentence is read (L layers, H units each, float32)."""
+
+    words: tuple[str, ...]
+    sequence: Array
+    """The hidden state of every layer after each word; shape (words, L, H): Keras's return_sequences."""
+    hidden: Array
+    """The hidden state of every layer at the end, shape (L, H): Keras's return_state."""
+    cell: Array | None
+    """An LSTM's cell state of every layer at the end, shape (L, H)."""
+
+
 class LanguageModel:
     """A trained network with the vocabulary and the text pipeline that belong to it.
 
@@ -198,6 +215,23 @@ class LanguageModel:
             text = self.pipeline.detokenize(whole)
             sentences.append(SampledSentence(whole, text, sentence.log_prob, sentence.finished))
         return sentences
+
+    @torch.inference_mode()
+    def hidden_states(self, text: str) -> HiddenStates:
+        """The hidden states after each word of `text`, START read first, and the final state.
+
+        Raises ConfigError for a network whose layers differ in size: they do not fit one array.
+        """
+        sizes = self.network.architecture.hidden_sizes
+        if len(set(sizes)) > 1:
+            raise ConfigError(f"the layers have {', '.join(map(str, sizes))} units; no one array holds them")
+        words = self.pipeline.tokenize(text)
+        outputs, state = self.network.hidden_states(self.pipeline.encode(words, self.vocabulary))
+        sequence_TLH = torch.stack(outputs, dim=1)[1:]
+        final = [torch.cat(part).cpu().numpy() for part in zip(*state, strict=True)]
+        return HiddenStates(
+            tuple(words), sequence_TLH.cpu().numpy(), final[0], final[1] if len(final) > 1 else None
+        )
 
     @torch.inference_mode()
     def next_words(self, context: str = "", k: int = 10) -> list[NextWord]:

@@ -1,5 +1,6 @@
 """The likelihood of a stream of ids under a network: what perplexity is made of."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -62,15 +63,30 @@ def evaluation_windows(ids: IdArray, context: str, columns: int) -> Windows:
     return DocumentWindows(ids, batch_size=min(columns, len(ids)), bptt=EVALUATION_STEPS)
 
 
+class Interrupted(Exception):
+    """An evaluation was asked to stop; nothing of it counts."""
+
+
 @torch.inference_mode()
-def evaluate_windows(network: RecurrentLM, windows: Windows) -> Likelihood:
-    """One pass over the windows without dropout; the network's mode is restored."""
+def evaluate_windows(
+    network: RecurrentLM, windows: Windows, should_stop: Callable[[], bool] = lambda: False
+) -> Likelihood:
+    """One pass over the windows without dropout. Raises Interrupted as soon as `should_stop()`."""
     was_training = network.training
     network.eval()
+    try:
+        return _evaluate(network, windows, should_stop)
+    finally:
+        network.train(was_training)
+
+
+def _evaluate(network: RecurrentLM, windows: Windows, should_stop: Callable[[], bool]) -> Likelihood:
     total = torch.zeros(2, dtype=torch.float64, device=network.device)
     tokens = oov = 0
     state = network.zero_state(1)
     for window in windows.epoch(0):
+        if should_stop():
+            raise Interrupted
         oov += int((window.targets_N == UNK_ID).sum())
         window = window.to(network.device)
         if window.fresh:
@@ -81,6 +97,5 @@ def evaluate_windows(network: RecurrentLM, windows: Windows) -> Likelihood:
         ).double()
         total += torch.stack([nll_N.sum(), nll_N[window.targets_N == UNK_ID].sum()])
         tokens += window.tokens
-    network.train(was_training)
     nll, oov_nll = total.tolist()
     return Likelihood(nll, tokens, oov_nll, oov)

@@ -83,6 +83,19 @@ class RecurrentLM(nn.Module):
         hidden_T1O, state = self(inputs_T1, self.zero_state(1))
         return hidden_T1O[-1], state
 
+    def hidden_states(self, ids: Sequence[int]) -> tuple[list[Tensor], State]:
+        """Every layer's hidden states after START and after each of `ids`, each of shape (1 + len(ids), H).
+
+        The second value is the state after the last, as `read` gives it.
+        """
+        outputs, after = [], []
+        hidden = F.embedding(torch.tensor([START_ID, *ids], device=self.device).unsqueeze(1), self.embedding)
+        for layer, layer_state in zip(self._layers(), self.zero_state(1), strict=True):
+            hidden, layer_state = layer(hidden, layer_state)
+            outputs.append(hidden[:, 0])
+            after.append(layer_state)
+        return outputs, tuple(after)
+
     def forward(
         self, inputs_TB: Tensor, state: State, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]:

@@ -8,6 +8,7 @@ cross-entropy of each next word (natural log).
 
 # T = time, C = words of the vocabulary, S = width of the top hidden state
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -85,13 +86,16 @@ class ReferenceLM:
             if not np.isfinite(array).all():
                 raise InputError(f"parameter {name} holds a value that is not finite")
 
-    def _softmax(self, state: list[State]) -> Array:
+    def _log_softmax(self, state: list[State]) -> Array:
         scores = self._own["V"] @ state[-1][0]
         if self.bias:
             scores = scores + self._own["c"]
         scores[self.banned] = -np.inf
-        exponentials = np.exp(scores - scores.max())
-        return np.asarray(exponentials / exponentials.sum())
+        scores = scores - scores.max()
+        return np.asarray(scores - np.log(np.exp(scores).sum()))
+
+    def _softmax(self, state: list[State]) -> Array:
+        return np.asarray(np.exp(self._log_softmax(state)))
 
     def forward(self, words: Sequence[int], state: list[State] | None = None) -> tuple[Array, list[State]]:
         """Probabilities of every next word, shape (T, C), and the state after the last.
@@ -109,8 +113,8 @@ class ReferenceLM:
     def loss_sum(self, words: Sequence[int], targets: Sequence[int]) -> float:
         """Σ -log p(target), in nats."""
         self._check(words, targets)
-        probabilities, _ = self.forward(words)
-        return float(-np.log(probabilities[np.arange(len(targets)), list(targets)]).sum(dtype=np.float64))
+        states, _ = self.stack.forward(self._inputs(words))
+        return -math.fsum(float(self._log_softmax(s)[y]) for s, y in zip(states, targets, strict=True))
 
     def loss(self, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]) -> float:
         """Mean nats per word over sentences, each a pair of words and targets."""

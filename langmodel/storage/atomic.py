@@ -1,7 +1,6 @@
 """Files written whole or not at all, and the lock on a run directory."""
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,27 +14,31 @@ except ImportError:  # Windows: no advisory locks; two trainers in one directory
 
 TEMPORARY_PREFIX = ".writing-"
 
+READ_BYTES = 2**20
 
-def write_atomically(path: Path, data: bytes) -> None:
+
+def write_atomically(path: Path, data: bytes, *, keep_as: Path | None = None) -> None:
     """Replace `path` by `data` so that a crash at any moment leaves the old file or the new one.
 
-    Temporary sibling, write, fsync, read back, rename, fsync of the directory. Raises LangModelError
-    with the system's reason, the old file untouched, when the disk is full or read-only.
+    Temporary sibling, write, fsync, read back, rename, fsync of the directory. With `keep_as`, the old
+    file stays under that name. Raises LangModelError with the system's reason, the old file untouched,
+    when the disk is full or read-only.
     """
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{path.name}")
+    kept = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-kept-{path.name}")
     try:
-        handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
-        temporary = Path(name)
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.chmod(0o644)
-            if temporary.read_bytes() != data:
+            _write(temporary, data)
+            if not _holds(temporary, data):
                 raise OSError("what was read back is not what was written")
-            temporary.replace(path)
+            if keep_as is not None and path.exists():
+                os.link(path, kept)
+                os.replace(kept, keep_as)
+            os.replace(temporary, path)
         except BaseException:
-            temporary.unlink(missing_ok=True)
+            for left in (temporary, kept):
+                with suppress(OSError):
+                    os.unlink(left)
             raise
         _sync_directory(path.parent)
     except OSError as error:
@@ -43,6 +46,30 @@ def write_atomically(path: Path, data: bytes) -> None:
         raise LangModelError(
             f"{path}: cannot be written ({reason}); what was there before is intact"
         ) from None
+
+
+def _write(path: Path, data: bytes) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(handle, rest) :]
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        at = 0
+        while piece := os.read(handle, READ_BYTES):
+            if piece != data[at : at + len(piece)]:
+                return False
+            at += len(piece)
+        return at == len(data)
+    finally:
+        os.close(handle)
 
 
 def _sync_directory(directory: Path) -> None:

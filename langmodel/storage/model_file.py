@@ -18,6 +18,9 @@ from langmodel.text.vocabulary import Vocabulary
 
 BEST, LAST = "best.safetensors", "last.safetensors"
 
+PREVIOUS = "previous.safetensors"
+"""What `last` was before the latest save: --resume falls back to it if `last` is damaged."""
+
 WEIGHT, TRAINING = "model.", "training."
 """Prefixes of tensor names."""
 
@@ -38,8 +41,11 @@ class SavedModel:
     training: TrainingState | None = None
 
 
-def save_model(path: Path, model: SavedModel) -> None:
-    """Write the file whole or not at all; the same content gives the same bytes."""
+def save_model(path: Path, model: SavedModel, *, keep_as: Path | None = None) -> None:
+    """Write the file whole or not at all; the same content gives the same bytes.
+
+    With `keep_as`, the file that was there before stays under that name.
+    """
     tensors = {f"{WEIGHT}{name}": tensor for name, tensor in model.network.state_dict().items()}
     document: dict[str, Any] = {
         "architecture": model.network.architecture.to_dict(),
@@ -52,7 +58,7 @@ def save_model(path: Path, model: SavedModel) -> None:
     if model.training is not None:
         tensors |= {f"{TRAINING}{name}": tensor for name, tensor in model.training.tensors.items()}
         document["training"] = model.training.values
-    write_atomically(path, pack(tensors, document))
+    write_atomically(path, pack(tensors, document), keep_as=keep_as)
 
 
 def model_path(path: Path) -> Path:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from langmodel.errors import InputError
+from langmodel.errors import InputError, LangModelError
 from langmodel.storage.atomic import write_atomically
 
 RUN, METRICS, CURVES = "run.json", "metrics.jsonl", "curves.svg"
@@ -29,8 +29,13 @@ def read_run(directory: Path) -> dict[str, Any]:
 
 
 def append_metrics(directory: Path, row: dict[str, Any]) -> None:
-    with (directory / METRICS).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row, allow_nan=False) + "\n")
+    try:
+        with (directory / METRICS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row, allow_nan=False) + "\n")
+    except OSError as error:
+        raise LangModelError(
+            f"{directory / METRICS}: cannot be written ({error.strerror}); the last save is intact"
+        ) from None
 
 
 def read_metrics(directory: Path) -> list[dict[str, Any]]:

@@ -47,14 +47,6 @@ def id_dtype(rows: int) -> type[np.uint16] | type[np.uint32]:
     return np.uint16 if rows <= 2**16 else np.uint32
 
 
-def sha256_of_ids(ids: Ids) -> str:
-    """Hashes in pieces, so that a memory-mapped split need not fit in memory."""
-    digest = hashlib.sha256()
-    for start in range(0, len(ids), 2**22):
-        digest.update(np.ascontiguousarray(ids[start : start + 2**22]).tobytes())
-    return digest.hexdigest()
-
-
 @dataclass(frozen=True)
 class Corpus:
     """An opened corpus directory. Its streams read `w1 … wn END w1 … wn END …`."""

@@ -4,6 +4,7 @@ The first pass reads and tokenizes the text once and writes ids numbered by firs
 second maps them to their place in the vocabulary. Neither holds the text.
 """
 
+import hashlib
 import json
 import os
 from collections import deque
@@ -16,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from langmodel.text.corpus import SplitStatistics, id_dtype, sha256_of_ids
+from langmodel.text.corpus import SplitStatistics, id_dtype
 from langmodel.text.encoding import END_MARK, FIRST_TYPE, UNK_MARK, EncodedBatch, encode_batch
 from langmodel.text.pipeline import Pipeline
 from langmodel.text.vocabulary import END_ID, UNK_ID, Vocabulary
@@ -131,17 +132,21 @@ def second_pass(
         lookup[types[word]] = vocabulary.id_of(word)
     size = builder.file.stat().st_size // 4
     unknown = 0
-    digest = sha256_of_ids(np.empty(0, dtype))
+    digest = hashlib.sha256().hexdigest()
     if size:
         provisional = np.memmap(builder.file, np.uint32, mode="r")
-        ids = np.lib.format.open_memmap(file, mode="w+", dtype=dtype, shape=(size,))
-        for start in range(0, size, REMAP_IDS):
-            mapped = lookup[provisional[start : start + REMAP_IDS]]
-            ids[start : start + REMAP_IDS] = mapped
-            unknown += int(np.count_nonzero(mapped == UNK_ID))
-        ids.flush()
-        digest = sha256_of_ids(ids)
-        del provisional, ids
+        hashed = hashlib.sha256()
+        # Written, not mapped: a full disk is then an error and not the end of the process.
+        with file.open("wb") as output:
+            header = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": (size,)}
+            np.lib.format.write_array_header_1_0(output, header)
+            for start in range(0, size, REMAP_IDS):
+                mapped = lookup[provisional[start : start + REMAP_IDS]]
+                output.write(mapped.tobytes())
+                hashed.update(mapped.tobytes())
+                unknown += int(np.count_nonzero(mapped == UNK_ID))
+        digest = hashed.hexdigest()
+        del provisional
     builder.file.unlink()
     return SplitStatistics(
         documents=builder.documents,

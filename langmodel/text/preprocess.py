@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
 from pathlib import Path
 
-from langmodel.errors import ConfigError, CorpusError
+from langmodel.errors import ConfigError, CorpusError, LangModelError
 from langmodel.text.corpus import SPLITS, Corpus, is_corpus, open_corpus, write_description
 from langmodel.text.passes import Passage, SplitBuilder, first_pass, second_pass
 from langmodel.text.pipeline import Pipeline
@@ -123,7 +123,10 @@ def _directory_to_be(output: Path) -> Iterator[Path]:
         raise CorpusError(f"{output}: cannot be written ({error.strerror})") from None
     try:
         folder.chmod(0o755)
-        yield folder
+        try:
+            yield folder
+        except OSError as error:
+            raise LangModelError(f"{output}: cannot be written ({error.strerror or error})") from None
         old = folder.with_name(folder.name + ".old")
         if output.exists():
             output.rename(old)

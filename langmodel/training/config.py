@@ -12,6 +12,7 @@ from langmodel.network.architecture import Architecture
 
 CONTEXTS = ("document", "sentence")
 OPTIMIZERS = ("sgd", "adamw")
+ON_NONFINITE = ("stop", "skip")
 SCHEDULES = ("constant", "halve", "one-cycle", "cosine")
 
 
@@ -46,20 +47,27 @@ class TrainingConfig:
     """Stop after this many evaluations in a row without a better validation loss; 0: never."""
     evaluate_every: int = 0
     """Steps between evaluations; 0: at the end of every epoch."""
+    on_nonfinite: str = "stop"
+    """When loss or gradient is not a finite number: `stop`, or `skip` the step."""
+    skip_limit: int = 10
+    """Steps that may be skipped in a row."""
     seed: int = 1
 
     def __post_init__(self) -> None:
         for name in ("bptt", "batch_size", "epochs", "layers"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name.replace('_', ' ')} must be at least 1, got {getattr(self, name)}")
-        for name in ("patience", "evaluate_every", "seed"):
+        for name in ("patience", "evaluate_every", "skip_limit", "seed"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name.replace('_', ' ')} must be at least 0, got {getattr(self, name)}")
         for name in ("learning_rate", "weight_decay", "clip"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise ConfigError(f"{name.replace('_', ' ')} must be a number of at least 0, got {value}")
-        for name, known in (("context", CONTEXTS), ("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+        tables = {
+            "context": CONTEXTS, "optimizer": OPTIMIZERS, "schedule": SCHEDULES, "on_nonfinite": ON_NONFINITE,
+        }  # fmt: skip
+        for name, known in tables.items():
             if getattr(self, name) not in known:
                 raise ConfigError(f"unknown {name} {getattr(self, name)!r}; choose from {', '.join(known)}")
         if len(self.hidden_size) > 1 and self.layers not in (1, len(self.hidden_size)):

@@ -2,6 +2,7 @@
 
 # T = time, B = batch, N = tokens
 
+import logging
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -11,7 +12,7 @@ import torch
 
 from langmodel.errors import ConfigError, TrainingError
 from langmodel.network.cells import State, detach_state
-from langmodel.network.evaluation import Likelihood, evaluate_windows, evaluation_windows
+from langmodel.network.evaluation import Interrupted, Likelihood, evaluate_windows, evaluation_windows
 from langmodel.network.likelihood import nll_sum
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.network.windows import DocumentWindows, IdArray, SentenceWindows, Window, Windows
@@ -19,6 +20,8 @@ from langmodel.storage.training_state import TrainingState
 from langmodel.text.vocabulary import END_ID
 from langmodel.training.config import TrainingConfig
 from langmodel.training.optimization import OPTIMIZERS, SCHEDULES
+
+_log = logging.getLogger(__name__)
 
 EVALUATION_COLUMNS = 20
 """Columns, or sentences, evaluated side by side while training."""
@@ -44,6 +47,10 @@ class Progress:
     best_step: int = 0
     evaluations: int = 0
     evaluations_since_best: int = 0
+    evaluated_step: int = 0
+    """The step after which the last evaluation was made."""
+    skipped_in_a_row: int = 0
+    """Steps left out because loss or gradient was not finite."""
 
 
 @dataclass(frozen=True)
@@ -116,8 +123,8 @@ class Trainer:
         """Run to the end of the last epoch, or until patience is out or `should_stop()`.
 
         Returns whether the run is finished; if not, `state()` goes on from where it stopped.
-        Raises TrainingError when loss or gradient is no longer finite; the weights are then those
-        before the step.
+        Raises TrainingError when loss or gradient is no longer finite (more often in a row than
+        `skip_limit`, where skipping is allowed); the weights are then those before the step.
         """
         progress = self.progress
         if not progress.step:
@@ -127,22 +134,32 @@ class Trainer:
             )
             observer.on_start(untrained.loss, self.total_tokens)
         self.network.train()
-        while progress.epoch < self.config.epochs and not self._out_of_patience():
-            for window in self._windows.epoch(progress.epoch, progress.window):
-                if should_stop():
-                    return False
-                loss, norm = self.train_step(window.to(self.network.device))
-                observer.on_step(loss, window.tokens, norm)
-                if self.config.evaluate_every and progress.step % self.config.evaluate_every == 0:
-                    self._evaluate(observer)
-                    if self._out_of_patience():
-                        return True
-            progress.epoch, progress.window = progress.epoch + 1, 0
-            if not self.config.evaluate_every or (
-                progress.epoch == self.config.epochs and progress.train_tokens
-            ):
-                self._evaluate(observer)
-        return True
+        windows = self._windows.epoch(progress.epoch, progress.window)
+        while True:
+            if self._evaluation_is_due():
+                try:
+                    self._evaluate(observer, should_stop)
+                except Interrupted:
+                    return False  # it is still due when the run goes on
+            if progress.epoch >= self.config.epochs or self._out_of_patience():
+                return True
+            if should_stop():
+                return False
+            window = next(windows)
+            loss, norm = self.train_step(window.to(self.network.device))
+            progress.window += 1
+            if progress.window == self._windows.per_epoch:
+                progress.epoch, progress.window = progress.epoch + 1, 0
+                windows = self._windows.epoch(progress.epoch)
+            observer.on_step(loss, window.tokens, norm)
+
+    def _evaluation_is_due(self) -> bool:
+        progress, every = self.progress, self.config.evaluate_every
+        if progress.step == progress.evaluated_step:
+            return False
+        return progress.epoch >= self.config.epochs or (
+            progress.step % every == 0 if every else progress.window == 0
+        )
 
     @property
     def learning_rate(self) -> float:
@@ -162,11 +179,9 @@ class Trainer:
         norm = torch.nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None])
         nll, gradient_norm = float(total.detach()), float(norm)
         if not (math.isfinite(nll) and math.isfinite(gradient_norm)):
-            raise TrainingError(
-                f"step {progress.step + 1}, epoch {progress.epoch + 1}: "
-                f"{'the gradient' if math.isfinite(nll) else 'the loss'} is no longer a finite number; "
-                f"lower --learning-rate (now {self.learning_rate:.3g}) or --clip (now {self.config.clip:g})"
-            )
+            self._skip_or_stop("the gradient" if math.isfinite(nll) else "the loss")
+            return nll / window.tokens, gradient_norm
+        progress.skipped_in_a_row = 0
         if self.config.clip:
             torch.nn.utils.clip_grads_with_norm_(self._parameters, self.config.clip, norm)
         for group in self._optimizer.param_groups:
@@ -174,18 +189,32 @@ class Trainer:
         self._optimizer.step()
         self._state = detach_state(state)
         progress.step += 1
-        progress.window += 1
         progress.tokens += window.tokens
         progress.train_nll += nll
         progress.train_tokens += window.tokens
         return nll / window.tokens, gradient_norm
 
-    def _evaluate(self, observer: Observer) -> None:
+    def _skip_or_stop(self, what: str) -> None:
+        """Leave weights and state as they were before the step, and go on if that is allowed."""
+        progress, config = self.progress, self.config
+        place = f"step {progress.step + 1}, epoch {progress.epoch + 1}: {what} is no longer a finite number"
+        progress.step += 1
+        progress.skipped_in_a_row += 1
+        if config.on_nonfinite == "stop" or progress.skipped_in_a_row > config.skip_limit:
+            skipped = progress.skipped_in_a_row - 1
+            raise TrainingError(
+                f"{place}{f', after {skipped} skipped in a row' if skipped else ''}; "
+                f"lower --learning-rate (now {self.learning_rate:.3g}) or --clip (now {config.clip:g})"
+            )
+        _log.warning("%s; step skipped", place)
+
+    def _evaluate(self, observer: Observer, should_stop: Callable[[], bool]) -> None:
         progress = self.progress
         valid = None
         if self._valid_windows is not None:
-            valid = evaluate_windows(self.network, self._valid_windows)
-        train_loss = progress.train_nll / progress.train_tokens
+            valid = evaluate_windows(self.network, self._valid_windows, should_stop)
+        train_loss = progress.train_nll / max(1, progress.train_tokens)
+        progress.evaluated_step = progress.step
         loss = train_loss if valid is None else valid.loss
         is_best = loss < progress.best_loss
         progress.evaluations += 1

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -57,7 +58,8 @@ def test_preprocess_tells_what_a_person_wants_to_know(tmp_path, capsys):
 
 def test_a_run_directory_holds_what_was_promised(workplace):
     names = {file.name for file in (workplace / "run").iterdir()} - {".lock"}
-    assert names == {"best.safetensors", "last.safetensors", "metrics.jsonl", "run.json", "curves.svg"}
+    models = {"best.safetensors", "last.safetensors", "previous.safetensors"}
+    assert names == models | {"metrics.jsonl", "run.json", "curves.svg"}
     rows = [json.loads(line) for line in (workplace / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows] == [1, 2, 3]
     assert rows[-1]["valid_perplexity"] == pytest.approx(math.exp(rows[-1]["valid_loss"]))
@@ -198,6 +200,21 @@ def test_a_signal_saves_and_the_resumed_run_has_the_same_bits(workplace, tmp_pat
         return [{k: v for k, v in row.items() if k not in ("seconds", "words_per_second")} for row in found]
 
     assert rows(whole) == rows(cut)
+
+
+def test_a_damaged_last_save_is_passed_over_loudly(workplace, tmp_path, capsys):
+    folder = tmp_path / "run"
+    shutil.copytree(workplace / "run", folder)
+    whole = (folder / "last.safetensors").read_bytes()
+    (folder / "last.safetensors").write_bytes(whole[:1000] + b"?" + whole[1001:])
+    assert run(["train", str(workplace / "corpus"), "-o", str(folder), "--resume", "--threads", "1"]) == 0
+    errors = capsys.readouterr().err
+    assert "WARNING" in errors
+    assert "Going on from the older" in errors
+    assert (folder / "last.safetensors").read_bytes() == whole  # the lost epoch came out the same
+    (folder / "last.safetensors").write_bytes(b"")
+    (folder / "previous.safetensors").unlink()
+    assert run(["train", str(workplace / "corpus"), "-o", str(folder), "--resume"]) == 2
 
 
 def test_a_reader_that_leaves_early_is_no_error(workplace):

@@ -1,5 +1,4 @@
 import json
-import os
 import pickle
 import struct
 import subprocess
@@ -12,9 +11,9 @@ import torch
 from conftest import CELLS, make_model
 from safetensors.torch import save as save_tensors
 
-from langmodel.errors import InputError, LangModelError, ModelFileError
+from langmodel.errors import InputError, ModelFileError
 from langmodel.storage import container
-from langmodel.storage.atomic import locked_directory, write_atomically
+from langmodel.storage.atomic import locked_directory
 from langmodel.storage.model_file import SavedModel, load_model, model_path, save_model
 from langmodel.storage.training_state import TrainingState
 from langmodel.text.pipeline import Pipeline
@@ -190,20 +189,6 @@ def test_words_of_any_script_survive(tmp_path):
     model = saved(words=words)
     save_model(tmp_path / "m", replace(model, pipeline=Pipeline(tokenizer="character", sentences="line")))
     assert load_model(tmp_path / "m").vocabulary.words == words
-
-
-def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
-    file = tmp_path / "f"
-    write_atomically(file, b"old")
-
-    def full(*args: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(LangModelError, match="No space left"):
-        write_atomically(file, b"new")
-    assert [path.name for path in tmp_path.iterdir()] == ["f"]
-    assert file.read_bytes() == b"old"
 
 
 def test_two_processes_cannot_train_in_one_directory(tmp_path):

@@ -161,6 +161,67 @@ def test_a_rate_of_zero_changes_no_weight():
     assert all(torch.equal(a, b) for a, b in zip(weights(trainer), before, strict=True))
 
 
+class StopsInEvaluation(Recorder):
+    """Asks to stop while an evaluation is going on."""
+
+    def __init__(self, network: RecurrentLM, after_steps: int) -> None:
+        super().__init__()
+        self.network, self.after_steps = network, after_steps
+
+    def should_stop(self) -> bool:
+        return len(self.losses) >= self.after_steps and not self.network.training
+
+
+def test_a_run_stopped_inside_an_evaluation_makes_it_when_it_goes_on():
+    whole, recorded = run(TINY)
+    first = make_trainer(TINY)
+    before = StopsInEvaluation(first.network, len(recorded.losses) // 3)
+    assert not first.train(before, before.should_stop)
+    assert before.evaluations == []
+    network = RecurrentLM(TINY.architecture(VOCABULARY_SIZE))
+    network.load_state_dict(first.network.state_dict())
+    second, after = make_trainer(TINY, resume=first.state(), network=network), Recorder()
+    assert second.train(after)
+    assert after.evaluations == recorded.evaluations
+    assert before.losses + after.losses == recorded.losses
+    for ours, theirs in zip(weights(second), weights(whole), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+class Poisoned(Recorder):
+    """Makes the loss of some steps infinite, by a bias that is taken back after the step."""
+
+    def __init__(self, trainer: Trainer, steps: set[int]) -> None:
+        super().__init__()
+        self.trainer, self.steps = trainer, steps
+        self._poison()
+
+    def _poison(self) -> None:
+        value = math.nan if len(self.losses) in self.steps else 0.0
+        with torch.no_grad():
+            self.trainer.network.output_bias.fill_(value)
+
+    def on_step(self, loss: float, tokens: int, gradient_norm: float) -> None:
+        super().on_step(loss, tokens, gradient_norm)
+        self._poison()
+
+
+def test_steps_whose_loss_is_no_number_can_be_skipped():
+    config = replace(TINY, on_nonfinite="skip", skip_limit=2, epochs=1)
+    trainer = make_trainer(config)
+    recorder = Poisoned(trainer, {3, 4, 7})
+    assert trainer.train(recorder)
+    assert [step for step, loss in enumerate(recorder.losses) if math.isnan(loss)] == [3, 4, 7]
+    assert all(bool(p.isfinite().all()) for p in trainer.network.parameters())
+    assert math.isfinite(recorder.evaluations[0].train_loss)
+
+
+def test_too_many_skipped_in_a_row_stop_the_run():
+    trainer = make_trainer(replace(TINY, on_nonfinite="skip", skip_limit=2))
+    with pytest.raises(TrainingError, match=r"step 6, .* after 2 skipped in a row"):
+        trainer.train(Poisoned(trainer, {3, 4, 5}))
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_loss_that_is_no_number_stops_before_the_step(value):
     trainer = make_trainer(TINY)

@@ -1,0 +1,46 @@
+"""What the documents show is run, and what they point to is there."""
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_every_block_of_the_tutorial_runs_and_draws_its_figures(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(ROOT / "scripts" / "run_tutorial.py"), run_name="__main__")
+    drawn = {file.name for file in (tmp_path / "figures").iterdir()}
+    shown = set(re.findall(r"\(figures/([\w.]+)\)", (ROOT / "docs" / "tutorial.md").read_text()))
+    assert drawn == shown
+    assert "worst relative error" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document):
+    for target in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
+        if not target.startswith("http"):
+            assert (document.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_verb_and_flag_that_is_named_exists(document):
+    from langmodel.cli.main import langmodel
+
+    commands = {name: langmodel.get_command(None, name) for name in langmodel.list_commands(None)}
+    for line in document.read_text().replace("\\\n", " ").splitlines():
+        for verb, rest in re.findall(r"(?:^|\| )langmodel ([a-z-]+)([^|#]*)", line):
+            assert verb in commands, line
+            flags = {
+                flag for option in commands[verb].params for flag in (*option.opts, *option.secondary_opts)
+            }
+            assert set(re.findall(r"(?<=\s)--?[a-z][a-z-]*", rest)) <= flags | {"--help"}, line
+
+
+def test_the_readme_tells_how_to_replace_the_pinned_torch():
+    readme = (ROOT / "README.md").read_text()
+    (pin,) = re.findall(r"torch==[\d.]+", readme)
+    assert pin in (ROOT / "constraints.txt").read_text().splitlines()
