@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo test lint types install clean
+.PHONY: demo test torture lint types install clean
 
 install: .venv/installed
 
@@ -15,6 +15,9 @@ demo: .venv/installed
 
 test: lint types
 	$(BIN)/pytest -n 2
+
+torture: .venv/installed
+	$(BIN)/python scripts/torture.py --seconds 120
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -9,6 +9,9 @@ import click
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+MAX_THREADS = 512
+"""OpenMP takes stack for every thread that is asked for, and ends the process when there is none left."""
+
 model_argument = click.argument("model", type=click.Path(path_type=Path))
 
 device_option = click.option(
@@ -20,7 +23,7 @@ device_option = click.option(
 )
 
 threads_option = click.option(
-    "--threads", type=click.IntRange(min=1), help="CPU threads.  [default: all usable cores]"
+    "--threads", type=click.IntRange(1, MAX_THREADS), help="CPU threads.  [default: all usable cores]"
 )
 
 

@@ -12,7 +12,13 @@ import torch
 
 from langmodel.errors import ConfigError
 from langmodel.inference.sampling import sample_ids
-from langmodel.inference.scoring import LogProbs, score_document, score_sentences
+from langmodel.inference.scoring import (
+    Scores,
+    log_prob_only,
+    score_document,
+    score_sentences,
+    with_entropy_and_rank,
+)
 from langmodel.inference.settings import SamplingSettings
 from langmodel.network.evaluation import NOTHING, Likelihood, evaluate_windows, evaluation_windows
 from langmodel.network.likelihood import log_probabilities, perplexity
@@ -39,6 +45,12 @@ class WordScore:
     """Natural log of its probability given what stands before it."""
     oov: bool
     """Outside the vocabulary: the probability is that of UNK."""
+    id: int
+    """In the vocabulary; 0 is UNK."""
+    entropy: float | None = None
+    """Of the distribution that predicted the word, nats; None unless asked for."""
+    rank: int | None = None
+    """1: no word was likelier; None unless asked for."""
 
     @property
     def surprisal(self) -> float:
@@ -107,12 +119,16 @@ class NextWord:
         return math.exp(self.log_prob)
 
 
-def _sentence_score(text: str, words: list[str], ids: list[int], log_probs: LogProbs) -> SentenceScore:
-    scores = [
-        WordScore(word, log_prob, id == UNK_ID)
-        for word, id, log_prob in zip(words, ids, log_probs.tolist(), strict=False)
-    ]
-    return SentenceScore(text, (*scores, WordScore(END_TEXT, float(log_probs[-1]), False)))
+def _sentence_score(text: str, words: list[str], ids: list[int], scores: Scores) -> SentenceScore:
+    return SentenceScore(
+        text,
+        tuple(
+            WordScore(word, log_prob, id == UNK_ID, id, *(details and (details[0], int(details[1]))))
+            for word, id, (log_prob, *details) in zip(
+                [*words, END_TEXT], [*ids, END_ID], scores.tolist(), strict=True
+            )
+        ),
+    )
 
 
 @dataclass(frozen=True)
@@ -151,16 +167,20 @@ class LanguageModel:
         """Natural-log probability of `text` and END, given START; the empty text is P(END | START)."""
         return next(self.score_lines([text]))
 
-    def score_lines(self, lines: Iterable[str], context: str = "sentence") -> Iterator[SentenceScore]:
+    def score_lines(
+        self, lines: Iterable[str], context: str = "sentence", *, detailed: bool = False
+    ) -> Iterator[SentenceScore]:
         """A score for every line, in order, read as they are asked for.
 
         `context=sentence` starts each line from the zero state; `document` carries the state on.
+        `detailed` scores have each word's rank and the entropy before it.
         """
         if context not in CONTEXTS:
             raise ConfigError(f"unknown context {context!r}; choose from {', '.join(CONTEXTS)}")
         to_score, to_show = tee(map(self._read, lines))
         score = score_sentences if context == "sentence" else score_document
-        scored = score(self.network, (ids for _, _, ids in to_score))
+        measure = with_entropy_and_rank if detailed else log_prob_only
+        scored = score(self.network, (ids for _, _, ids in to_score), measure)
         return (_sentence_score(*shown, row) for row, shown in zip(scored, to_show, strict=False))
 
     def _read(self, line: str) -> tuple[str, list[str], list[int]]:

@@ -1,17 +1,18 @@
 """Log-probabilities of given sentences, batched by length."""
 
-# B = sentences, N = tokens
+# B = sentences, N = tokens, O = output width, V = vocabulary, C = columns of a measure
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from langmodel.network.cells import State
 from langmodel.network.evaluation import EVALUATION_STEPS
-from langmodel.network.likelihood import token_nll
+from langmodel.network.likelihood import token_details, token_nll
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.network.windows import sentence_windows
 from langmodel.text.vocabulary import END_ID
@@ -21,55 +22,71 @@ BLOCK_SENTENCES = 2_048
 
 BATCH_SENTENCES = 64
 
-LogProbs = npt.NDArray[np.float64]
+Scores = npt.NDArray[np.float64]
+"""A row for every word of a sentence and for END; columns as the measure gives them."""
+
+Measure = Callable[[Tensor, Tensor, Tensor | None, Tensor], Tensor]
+"""Hidden states, output weight and bias, targets -> numbers for each target, shape (N, C)."""
+
+
+def log_prob_only(hidden_NO: Tensor, weight_VO: Tensor, bias_V: Tensor | None, targets_N: Tensor) -> Tensor:
+    """Natural-log probability; shape (N, 1)."""
+    return -token_nll(hidden_NO, weight_VO, bias_V, targets_N).unsqueeze(1)
+
+
+def with_entropy_and_rank(
+    hidden_NO: Tensor, weight_VO: Tensor, bias_V: Tensor | None, targets_N: Tensor
+) -> Tensor:
+    """Natural-log probability, entropy in nats, rank; shape (N, 3)."""
+    details_N3 = token_details(hidden_NO, weight_VO, bias_V, targets_N)
+    return details_N3 * details_N3.new_tensor([-1.0, 1.0, 1.0])
 
 
 @torch.inference_mode()
 def _score_batch(
-    network: RecurrentLM, sentences: Sequence[Sequence[int]], state: State
-) -> tuple[list[LogProbs], State]:
-    rows = [np.empty(len(sentence)) for sentence in sentences]
-    flat = np.zeros((max(map(len, sentences)), len(sentences)))
-    first = 0
+    network: RecurrentLM, sentences: Sequence[Sequence[int]], state: State, measure: Measure
+) -> tuple[list[Scores], State]:
+    parts: list[Scores] = []  # of shape (steps, sentences, columns)
     for window in sentence_windows(sentences, EVALUATION_STEPS):
-        steps = window.inputs_TB.shape[0]
+        steps, batch = window.inputs_TB.shape
         window = window.to(network.device)
         hidden_TBO, state = network(window.inputs_TB, state)
-        nll_N = token_nll(
+        measured_NC = measure(
             window.real(hidden_TBO), network.output_weight, network.output_bias, window.targets_N
-        )
-        part = flat[first : first + steps].reshape(-1)
-        if window.positions_N is None:
-            part[:] = nll_N.double().cpu().numpy()
-        else:
-            part[window.positions_N.cpu().numpy()] = nll_N.double().cpu().numpy()
-        first += steps
-    for column, row in enumerate(rows):
-        row[:] = -flat[: len(row), column]
-    return rows, state
+        ).double()
+        whole = measured_NC.new_zeros(steps * batch, measured_NC.shape[1])
+        whole[slice(None) if window.positions_N is None else window.positions_N] = measured_NC
+        parts.append(whole.view(steps, batch, -1).cpu().numpy())
+    scores = np.concatenate(parts)
+    return [scores[: len(sentence), column].copy() for column, sentence in enumerate(sentences)], state
 
 
-def score_sentences(network: RecurrentLM, sentences: Iterable[Sequence[int]]) -> Iterator[LogProbs]:
-    """Natural-log probability of every word and of END, each sentence from the zero state.
+def score_sentences(
+    network: RecurrentLM, sentences: Iterable[Sequence[int]], measure: Measure = log_prob_only
+) -> Iterator[Scores]:
+    """Measures every word and END, each sentence from the zero state.
 
-    Sentences are ids without END; one float64 array of len + 1 for each, in their order. The numbers
-    do not depend on the company a sentence is scored in, to rounding.
+    Sentences are ids without END; one float64 array of len + 1 rows for each, in their order. The
+    numbers do not depend on the company a sentence is scored in, to rounding.
     """
     waiting = iter(sentences)
     while block := [[*sentence, END_ID] for sentence in islice(waiting, BLOCK_SENTENCES)]:
         order = sorted(range(len(block)), key=lambda index: len(block[index]))
-        scored: list[LogProbs] = [np.empty(0)] * len(block)
+        scored: list[Scores] = [np.empty(0)] * len(block)
         for start in range(0, len(order), BATCH_SENTENCES):
             batch = order[start : start + BATCH_SENTENCES]
-            rows, _ = _score_batch(network, [block[i] for i in batch], network.zero_state(len(batch)))
+            zero = network.zero_state(len(batch))
+            rows, _ = _score_batch(network, [block[i] for i in batch], zero, measure)
             for index, row in zip(batch, rows, strict=True):
                 scored[index] = row
         yield from scored
 
 
-def score_document(network: RecurrentLM, sentences: Iterable[Sequence[int]]) -> Iterator[LogProbs]:
+def score_document(
+    network: RecurrentLM, sentences: Iterable[Sequence[int]], measure: Measure = log_prob_only
+) -> Iterator[Scores]:
     """The same with the state carried from each sentence to the next, as one document."""
     state = network.zero_state(1)
     for sentence in sentences:
-        (row,), state = _score_batch(network, [[*sentence, END_ID]], state)
+        (row,), state = _score_batch(network, [[*sentence, END_ID]], state, measure)
         yield row

@@ -65,6 +65,28 @@ def token_nll(hidden_NO: Tensor, weight_VO: Tensor, bias_V: Tensor | None, targe
     return nll_N
 
 
+def token_details(hidden_NO: Tensor, weight_VO: Tensor, bias_V: Tensor | None, targets_N: Tensor) -> Tensor:
+    """-log p of each target, the entropy of the distribution that predicted it, and its rank; shape (N, 3).
+
+    Nats; rank 1 is the likeliest word, and words of equal probability share the better rank. In chunks
+    of rows; carries no gradient.
+    """
+    N, V = hidden_NO.shape[0], weight_VO.shape[0]
+    details_N3 = hidden_NO.new_empty(N, 3)
+    rows = _chunk_rows(hidden_NO, V)
+    for start in range(0, N, rows):
+        chunk = slice(start, start + rows)
+        logits_NV = logits(hidden_NO[chunk], weight_VO, bias_V)
+        targets_N1 = targets_N[chunk].unsqueeze(1)
+        rank_N = (logits_NV > logits_NV.gather(1, targets_N1)).sum(1) + 1
+        log_probs_NV = torch.log_softmax(logits_NV, 1)
+        nll_N = -log_probs_NV.gather(1, targets_N1).squeeze(1)
+        log_probs_NV[:, START_ID] = 0.0  # its probability is 0: no share in the entropy
+        entropy_N = -(torch.softmax(logits_NV, 1) * log_probs_NV).sum(1)
+        details_N3[chunk] = torch.stack([nll_N, entropy_N, rank_N.to(nll_N.dtype)], dim=1)
+    return details_N3
+
+
 class _NLLSum(torch.autograd.Function):
     """Projection, softmax, loss and their gradient in one pass over chunks of rows.
 

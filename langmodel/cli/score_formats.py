@@ -1,0 +1,224 @@
+"""Output formats of `langmodel score`: scores in, lines out; one function and one entry in FORMATS each."""
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from langmodel.inference.language_model import SentenceScore, WordScore
+from langmodel.network.likelihood import perplexity
+from langmodel.text.alignment import whitespace_words, word_spans
+from langmodel.text.vocabulary import SPECIAL_TOKENS, START_ID, UNK_ID
+
+LN_OF_BASE = {"e": 1.0, "2": math.log(2), "10": math.log(10)}
+
+UNK_TEXT, START_TEXT = SPECIAL_TOKENS[UNK_ID], SPECIAL_TOKENS[START_ID]
+
+
+@dataclass(frozen=True)
+class Style:
+    """What every output format is told."""
+
+    base: str = "e"
+    per_word: bool = False
+    header: bool = True
+    file: str = "-"
+    """The input's name, for formats that print it."""
+    srilm_debug: int = 0
+    srilm_unk: bool = False
+    """SRILM's -unk: an unknown word is the word <unk>. Without it, unknown words are left out."""
+
+    def log(self, natural: float) -> float:
+        return natural / LN_OF_BASE[self.base]
+
+
+@dataclass(frozen=True)
+class Format:
+    """What writes a format, and whether it needs each word's rank and entropy."""
+
+    write: Callable[[Iterator[SentenceScore], Style], Iterator[str]]
+    detailed: bool
+    help: str
+
+
+def _bits(nats: float) -> float:
+    return nats / LN_OF_BASE["2"]
+
+
+def _log10(nats: float) -> float:
+    return nats / LN_OF_BASE["10"]
+
+
+def _tsv(scores: Iterator[SentenceScore], style: Style) -> Iterator[str]:
+    """One row a line, or one a word; the text's own tabs become blanks."""
+    if style.per_word:
+        yield from _tsv_words(scores, style)
+        return
+    if style.header:
+        yield f"sentence_id\tlog_prob_base_{style.base}\ttokens\toov\tperplexity\ttext"
+    for sentence, score in enumerate(scores, start=1):
+        text = score.text.replace("\t", " ")
+        yield (
+            f"{sentence}\t{style.log(score.log_prob):.6f}\t{score.tokens}\t{score.oov}"
+            f"\t{score.perplexity:.4f}\t{text}"
+        )
+
+
+def _tsv_words(scores: Iterator[SentenceScore], style: Style) -> Iterator[str]:
+    """A row for every word and for END. `input_word` numbers the line's own whitespace words."""
+    base = style.base
+    if style.header:
+        yield "\t".join([
+            "sentence_id", "token_id", "word", f"surprisal_base_{base}", f"log_prob_base_{base}", "oov",
+            "rank", f"entropy_base_{base}", "input_word", "char_start", "char_end",
+        ])  # fmt: skip
+    for sentence, score in enumerate(scores, start=1):
+        spans = word_spans(score.text, [word.word for word in score.words[:-1]])
+        places = [*zip(whitespace_words(score.text, spans), *zip(*spans, strict=True), strict=True)]
+        for token, word in enumerate(score.words, start=1):
+            log_prob, entropy = style.log(word.log_prob), style.log(word.entropy or 0.0)
+            place = places[token - 1] if token <= len(places) else ("", len(score.text), len(score.text))
+            yield "\t".join([
+                str(sentence), str(token), word.word, f"{-log_prob:.6f}", f"{log_prob:.6f}", f"{word.oov:d}",
+                str(word.rank), f"{entropy:.6f}", *map(str, place),
+            ])  # fmt: skip
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no infinity."""
+    return value if math.isfinite(value) else None
+
+
+def _jsonl(scores: Iterator[SentenceScore], style: Style) -> Iterator[str]:
+    for score in scores:
+        row: dict[str, Any] = {
+            "text": score.text,
+            "log_prob": _finite(style.log(score.log_prob)),
+            "tokens": score.tokens,
+            "oov": score.oov,
+            "perplexity": _finite(score.perplexity),
+            "words": [
+                {"word": word.word, "log_prob": _finite(style.log(word.log_prob)), "oov": word.oov}
+                for word in score.words
+            ],
+        }
+        yield json.dumps(row, ensure_ascii=False)
+
+
+def _kenlm(scores: Iterator[SentenceScore], style: Style) -> Iterator[str]:
+    """As KenLM's `query` prints, log10. A word's n-gram length counts its whole history, <s> included."""
+    total = known = 0.0
+    tokens = oov = 0
+    for score in scores:
+        words = "".join(
+            f"{word.word}={word.id} {length} {_log10(word.log_prob):.6g}\t"
+            for length, word in enumerate(score.words, start=2)
+        )
+        yield f"{words}Total: {_log10(score.log_prob):.6g} OOV: {score.oov}"
+        likelihood = score.likelihood
+        total += likelihood.log_prob
+        known += likelihood.log_prob + likelihood.oov_nll
+        tokens += likelihood.tokens
+        oov += likelihood.oov
+    yield f"Perplexity including OOVs:\t{_six_digits(total, tokens)}"
+    yield f"Perplexity excluding OOVs:\t{_six_digits(known, tokens - oov)}"
+    yield f"OOVs:\t{oov}"
+    yield f"Tokens:\t{tokens}"
+
+
+def _six_digits(log_prob: float, tokens: int, undefined: str = "nan") -> str:
+    """The perplexity of a natural log-probability."""
+    return f"{perplexity(-log_prob, tokens):.6g}" if tokens > 0 else undefined
+
+
+@dataclass
+class _SrilmCounts:
+    sentences: int = 0
+    words: int = 0
+    oov: int = 0
+    log_prob: float = 0.0
+
+    def add(self, words: list[WordScore], style: Style) -> None:
+        self.sentences += 1
+        self.words += len(words) - 1
+        for word in words:
+            if word.oov and not style.srilm_unk:
+                self.oov += 1
+            else:
+                self.log_prob += word.log_prob
+
+    def lines(self, head: str) -> Iterator[str]:
+        scored = self.words - self.oov
+        yield f"{head}{self.sentences} sentences, {self.words} words, {self.oov} OOVs"
+        yield (
+            f"0 zeroprobs, logprob= {_log10(self.log_prob):.6g} "
+            f"ppl= {_six_digits(self.log_prob, scored + self.sentences, 'undefined')} "
+            f"ppl1= {_six_digits(self.log_prob, scored, 'undefined')}"
+        )
+
+
+def _srilm(scores: Iterator[SentenceScore], style: Style) -> Iterator[str]:
+    """As `ngram -ppl -debug N` prints, log10, with [rnn] where SRILM names the n-gram that was used."""
+    file = _SrilmCounts()
+    for score in scores:
+        words = list(score.words)
+        file.add(words, style)
+        if style.srilm_debug < 1:
+            continue
+        yield " ".join(word.word for word in words[:-1])
+        if style.srilm_debug >= 2:
+            history = START_TEXT
+            for at, word in enumerate(words):
+                shown = UNK_TEXT if word.oov else word.word
+                given = history if at == 0 else f"{history} ..."
+                if word.oov and not style.srilm_unk:
+                    result = "[OOV] 0 [ -inf ]"
+                else:
+                    result = f"[rnn] {math.exp(word.log_prob):.6g} [ {_log10(word.log_prob):.6g} ]"
+                yield (
+                    f"\tp( {shown} | {given}) \t= {result}"
+                    if at
+                    else f"\tp( {shown} | {given} ) \t= {result}"
+                )
+                history = shown
+        sentence = _SrilmCounts()
+        sentence.add(words, style)
+        yield from sentence.lines("")
+        yield ""
+    yield from file.lines(f"file {style.file}: ")
+
+
+def _lm_zoo(scores: Iterator[SentenceScore], style: Style) -> Iterator[str]:
+    """LM Zoo's surprisal table: ids from 1, bits."""
+    yield "sentence_id\ttoken_id\ttoken\tsurprisal"
+    for sentence, score in enumerate(scores, start=1):
+        for token, word in enumerate(score.words, start=1):
+            yield f"{sentence}\t{token}\t{word.word}\t{_bits(-word.log_prob):.6f}"
+
+
+def _neural_complexity(scores: Iterator[SentenceScore], style: Style) -> Iterator[str]:
+    """neural-complexity's table: ids from 0, bits, no END; entred is the fall in entropy, never negative."""
+    yield "word sentid sentpos wlen surp entropy entred"
+    for sentence, score in enumerate(scores):
+        before: float | None = None
+        for position, word in enumerate(score.words[:-1]):
+            entropy = _bits(word.entropy or 0.0)
+            reduction = 0.0 if before is None else max(0.0, before - entropy)
+            yield (
+                f"{word.word} {sentence} {position} {len(word.word)} {_bits(-word.log_prob):.6f} "
+                f"{entropy:.6f} {reduction:.6f}"
+            )
+            before = entropy
+
+
+FORMATS: dict[str, Format] = {
+    "tsv": Format(_tsv, True, "a header that states the base, then a row a line (--per-word: a word)"),
+    "jsonl": Format(_jsonl, False, "an object a line, with its words"),
+    "kenlm": Format(_kenlm, False, "as KenLM's query prints (base 10)"),
+    "srilm": Format(_srilm, False, "as ngram -ppl -debug N prints (base 10)"),
+    "lm-zoo": Format(_lm_zoo, False, "LM Zoo's surprisal table (base 2)"),
+    "neural-complexity": Format(
+        _neural_complexity, True, "word, surprisal, entropy and its reduction (base 2)"
+    ),
+}

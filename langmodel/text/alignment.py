@@ -1,0 +1,49 @@
+"""Where the words of a tokenized sentence stand in its text."""
+
+from collections.abc import Sequence
+
+REWRITTEN = {"``": ('"', "''", "``"), "''": ('"', "''", "``")}
+"""What NLTK's tokenizer may have read where it writes the key."""
+
+
+def word_spans(text: str, words: Sequence[str]) -> list[tuple[int, int]]:
+    """(start, end) of each word in `text`, in characters, end excluded.
+
+    Words must come from tokenizing `text`: in order, with nothing but whitespace between them. A word
+    of whitespace (the character tokenizer's) covers the whole run. Raises ValueError otherwise.
+    """
+    spans: list[tuple[int, int]] = []
+    at = 0
+    for word in words:
+        start = at
+        while start < len(text) and text[start].isspace():
+            start += 1
+        if word.isspace():
+            spans.append((at, start))
+            at = start
+            continue
+        for written in REWRITTEN.get(word, (word,)):
+            if text.startswith(written, start):
+                at = start + len(written)
+                break
+        else:
+            raise ValueError(f"{word!r} is not at character {start} of {text!r}")
+        spans.append((start, at))
+    return spans
+
+
+def whitespace_words(text: str, spans: Sequence[tuple[int, int]]) -> list[int]:
+    """For each span, the number of the whitespace-delimited word of `text` that it lies in, from 1."""
+    numbers: list[int] = []
+    number = at = 0
+    inside = False
+    for start, _ in spans:
+        while at <= start and at < len(text):
+            if text[at].isspace():
+                inside = False
+            elif not inside:
+                inside = True
+                number += 1
+            at += 1
+        numbers.append(max(1, number))
+    return numbers

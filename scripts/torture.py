@@ -1,0 +1,121 @@
+"""Kill a real training run at random moments, again and again: only work since the last save may be lost.
+
+    python scripts/torture.py [--kills 200] [--seconds 120]
+
+Each round trains in a fresh directory, is killed with SIGKILL and resumed until it is through, and must
+then have the bytes of a run that was never touched. After every kill the directory must be readable.
+"""
+
+import argparse
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+from langmodel.cli.training_run import train_in
+from langmodel.network.device import prepare_cpu
+from langmodel.storage.model_file import BEST, LAST, load_model
+from langmodel.storage.run_files import METRICS, RUN, read_metrics, read_run
+from langmodel.text.corpus import Corpus
+from langmodel.text.preprocess import PreprocessConfig, preprocess
+from langmodel.training.config import TrainingConfig
+
+TEXT = "the cat sat on the mat .\nthe dog saw the cat .\na cat ran from the dog .\na bird sang .\n" * 40
+
+CONFIG = TrainingConfig(
+    cell="gru", embedding_size=24, hidden_size=(24,), dropout=0.2, context="sentence", bptt=4, batch_size=2,
+    epochs=4, evaluate_every=23, patience=0,
+)  # fmt: skip
+
+LONGEST_LIFE = 0.5
+"""Seconds after which a trainer is killed at the latest."""
+
+
+def start_trainer(directory: Path, corpus: Corpus) -> int:
+    """A child process that trains, resuming if there is something to resume; its process id."""
+    child = os.fork()
+    if child:
+        return child
+    code = 1
+    try:
+        silence = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(silence, 1)
+        os.dup2(silence, 2)
+        resume = (directory / LAST).exists()
+        code = train_in(directory, corpus, CONFIG, device=torch.device("cpu"), resume=resume)
+    finally:
+        os._exit(code)
+
+
+def check_readable(directory: Path) -> None:
+    """Every file that is there can be read whole."""
+    for name in (LAST, BEST):
+        if (directory / name).exists():
+            load_model(directory / name)
+    read_metrics(directory)
+    read_run(directory)
+
+
+def steps_of(directory: Path) -> list[float]:
+    return [row["step"] for row in read_metrics(directory)]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seconds", type=float, default=120)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    prepare_cpu(1)
+    chance = random.Random(arguments.seed)  # noqa: S311
+    deadline = time.monotonic() + arguments.seconds
+    kills = rounds = 0
+    with tempfile.TemporaryDirectory() as folder:
+        text = Path(folder) / "text.txt"
+        text.write_text(TEXT)
+        config = PreprocessConfig(tokenizer="whitespace", sentences="line")
+        corpus = preprocess([str(text)], Path(folder) / "corpus", config)
+        untouched = Path(folder) / "untouched"
+        assert os.waitstatus_to_exitcode(os.waitpid(start_trainer(untouched, corpus), 0)[1]) == 0
+        while kills < arguments.kills and time.monotonic() < deadline:
+            directory = Path(folder) / f"round{rounds}"
+            while True:
+                child = start_trainer(directory, corpus)
+                end = time.monotonic() + chance.uniform(0, LONGEST_LIFE)
+                finished = status = 0
+                while not finished and time.monotonic() < end:
+                    finished, status = os.waitpid(child, os.WNOHANG)
+                    time.sleep(0.001)
+                if not finished:
+                    os.kill(child, signal.SIGKILL)
+                    os.waitpid(child, 0)
+                    kills += 1
+                    if directory.exists():
+                        check_readable(directory)
+                    continue
+                if os.waitstatus_to_exitcode(status):
+                    print(f"after {kills} kills, {directory}: the trainer failed", file=sys.stderr)
+                    return 1
+                break
+            for name in (BEST, LAST):
+                if (directory / name).read_bytes() != (untouched / name).read_bytes():
+                    print(
+                        f"after {kills} kills: {name} differs from that of the untouched run", file=sys.stderr
+                    )
+                    return 1
+            assert steps_of(directory) == steps_of(untouched), f"{METRICS} has lost or doubled rows"
+            assert (directory / RUN).exists()
+            rounds += 1
+    print(f"{kills} kills in {rounds} runs, each with the bytes of the untouched run: 0 failed")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""No code in data: nothing in the package can turn bytes into behaviour."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "langmodel"
+
+FORBIDDEN_MODULES = {
+    "pickle",
+    "cPickle",
+    "dill",
+    "shelve",
+    "marshal",
+    "yaml",
+    "subprocess",
+    "cloudpickle",
+    "joblib",
+}
+FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "torch.load", "os.system", "os.popen"}
+
+
+def call_name(node: ast.Call) -> str:
+    function = node.func
+    if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
+        return f"{function.value.id}.{function.attr}"
+    return function.id if isinstance(function, ast.Name) else ""
+
+
+@pytest.mark.parametrize("file", sorted(PACKAGE.rglob("*.py")), ids=lambda f: str(f.relative_to(PACKAGE)))
+def test_no_module_loads_or_runs_code_from_data(file):
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            assert not {alias.name.split(".")[0] for alias in node.names} & FORBIDDEN_MODULES
+        elif isinstance(node, ast.ImportFrom):
+            assert (node.module or "").split(".")[0] not in FORBIDDEN_MODULES
+        elif isinstance(node, ast.Call):
+            assert call_name(node) not in FORBIDDEN_CALLS
+            for keyword in node.keywords:
+                truth = isinstance(keyword.value, ast.Constant) and keyword.value.value is True
+                assert not (keyword.arg in ("allow_pickle", "shell") and truth)
