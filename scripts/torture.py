@@ -7,6 +7,7 @@ then have the bytes of a run that was never touched. After every kill the direct
 """
 
 import argparse
+import math
 import os
 import random
 import signal
@@ -32,7 +33,7 @@ CONFIG = TrainingConfig(
     epochs=4, evaluate_every=23, patience=0,
 )  # fmt: skip
 
-LONGEST_LIFE = 0.5
+LONGEST_LIFE = 2.0
 """Seconds after which a trainer is killed at the latest."""
 
 
@@ -89,6 +90,8 @@ def main() -> int:
             while True:
                 child = start_trainer(directory, corpus)
                 end = time.monotonic() + chance.uniform(0, LONGEST_LIFE)
+                if time.monotonic() > deadline or kills >= arguments.kills:
+                    end = math.inf  # enough: this one may finish
                 finished = status = 0
                 while not finished and time.monotonic() < end:
                     finished, status = os.waitpid(child, os.WNOHANG)

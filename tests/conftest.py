@@ -38,8 +38,10 @@ a bird sang .
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> None:
+def one_thread_and_every_float() -> None:
+    """The command line sets both for its whole process, which here is every test's."""
     torch.set_num_threads(1)
+    torch.set_flush_denormal(False)
 
 
 @pytest.fixture

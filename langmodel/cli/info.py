@@ -1,12 +1,11 @@
 """`langmodel info`: what a corpus, a run or a model is."""
 
 import json
-import math
 from pathlib import Path
 
 import click
 
-from langmodel.cli.report import corpus_report, rows_as_text
+from langmodel.cli.report import corpus_report, rows_as_text, shown_perplexity
 from langmodel.storage.model_file import SavedModel, load_model, model_path
 from langmodel.text.corpus import is_corpus, open_corpus
 
@@ -26,7 +25,7 @@ def model_report(path: Path, saved: SavedModel) -> str:
         ("tokenizer", saved.pipeline.tokenizer + (", lower-cased" if saved.pipeline.lowercase else "")),
         ("context", saved.context),
         ("trained", f"{provenance.get('step', 0):,} steps, {provenance.get('tokens', 0):,} tokens"),
-        ("best loss", "-" if best is None else f"{best:.4f} nats, perplexity {math.exp(best):.2f}"),
+        ("best loss", "-" if best is None else f"{best:.4f} nats, perplexity {shown_perplexity(best)}"),
         ("settings", json.dumps(config)),
         ("corpus", f"sha256 {provenance.get('corpus_sha256', 'unknown')}"),
         ("can resume", "yes" if saved.training is not None else "no; last.safetensors can"),

@@ -1,6 +1,7 @@
 """The `langmodel` command: finds the verb, turns errors into one line and an exit code."""
 
 import importlib
+import io
 import os
 import signal
 import sys
@@ -65,6 +66,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except LangModelError as error:
         _say(str(error))
         return error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message(), file=sys.stderr)
+        return 2
     except click.UsageError as error:
         verb = error.ctx.command_path if error.ctx else "langmodel"
         _say(f"{error.format_message()} See `{verb} --help`.")
@@ -93,5 +97,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def main() -> NoReturn:
-    """Entry point of the console script and of `python -m langmodel`."""
+    """Entry point of the console script and of `python -m langmodel`. Text goes out as it came in: UTF-8."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     sys.exit(run())

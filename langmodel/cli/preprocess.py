@@ -1,6 +1,7 @@
 """`langmodel preprocess`: raw text -> corpus directory."""
 
 import multiprocessing
+import signal
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -47,6 +48,9 @@ def run_preprocess(
     **files: Any,
 ) -> Corpus:
     """Preprocess with a bar on a terminal; the corpus that results."""
+    signal.signal(
+        signal.SIGTERM, lambda number, frame: sys.exit(128 + number)
+    )  # so that nothing is left behind
     bar = tqdm(unit=" words", unit_scale=True, desc="preprocessing", disable=not sys.stderr.isatty())
     with bar, _executor(workers) as executor:
         return preprocess(sources, output, config, executor=executor, on_tokens=bar.update, **files)

@@ -9,7 +9,7 @@ import click
 from langmodel.cli.options import device_option, given, model_argument, setting, threads_option
 from langmodel.cores import usable_cores
 from langmodel.inference.language_model import LanguageModel, SampledSentence
-from langmodel.inference.settings import UNK_POLICIES, SamplingSettings
+from langmodel.inference.settings import MAX_SEED, UNK_POLICIES, SamplingSettings
 from langmodel.network.device import choose_device, prepare_cpu
 from langmodel.storage.model_file import load_model, model_path
 
@@ -49,7 +49,9 @@ FORMATS = {
     "sentences are drawn, those with UNK dropped; a different distribution. keep: UNK may stand.",
     type=click.Choice(UNK_POLICIES),
 )
-@click.option("--seed", type=click.IntRange(min=0), help="Same seed, same sentences.  [default: random]")
+@click.option(
+    "--seed", type=click.IntRange(0, MAX_SEED), help="Same seed, same sentences.  [default: random]"
+)
 @click.option(
     "--format", "format_", type=click.Choice(list(FORMATS)), default="text", show_default=True,
     help="text: put together as prose. tokens: words with blanks. jsonl: with log-probability (base e).",

@@ -1,5 +1,6 @@
 """`langmodel score`: log-probability of each input line."""
 
+from itertools import chain, islice
 from pathlib import Path
 
 import click
@@ -58,8 +59,10 @@ def command(
     lm = LanguageModel.of(load_model(model_path(model), choose_device(device)))
     style = Style(base, per_word, header, file, srilm_debug, srilm_unk)
     chosen = FORMATS[format_]
+    lines = read_lines(file)
+    first = list(islice(lines, 1))  # a file that cannot be read is refused before a header is printed
     scores = lm.score_lines(
-        read_lines(file), context, detailed=chosen.detailed and (per_word or format_ != "tsv")
+        chain(first, lines), context, detailed=chosen.detailed and (per_word or format_ != "tsv")
     )
     for line in chosen.write(scores, style):
         print(line)

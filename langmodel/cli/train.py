@@ -16,7 +16,7 @@ from langmodel.training.config import (
     PRESETS,
     SCHEDULES,
     TrainingConfig,
-    make_config,
+    chosen_settings,
 )
 
 
@@ -100,7 +100,9 @@ def command(
         raise ConfigError("--resume and --overwrite exclude each other")
     if max_minutes is not None and not max_minutes > 0:
         raise ConfigError(f"--max-minutes must be over 0, got {max_minutes}")
-    config = make_config(preset, config_file, given(settings))
+    chosen = chosen_settings(preset, config_file, given(settings))
+    # A resumed run has its own settings; those that are named must agree with them.
+    config = TrainingConfig() if resume else TrainingConfig(**chosen)
 
     from langmodel.cli.training_run import train_in
     from langmodel.network.device import choose_device, prepare_cpu
@@ -115,5 +117,5 @@ def command(
         max_minutes=max_minutes,
         resume=resume,
         overwrite=overwrite,
-        given=given(settings),
+        given=chosen,
     )

@@ -29,9 +29,10 @@ from langmodel.storage.run_files import (
     read_metrics,
     write_run,
 )
-from langmodel.text.corpus import Corpus
+from langmodel.text.corpus import Corpus, is_corpus
 from langmodel.training.config import TrainingConfig, config_from_mapping
-from langmodel.training.trainer import Evaluation, Trainer
+from langmodel.training.progress import Evaluation
+from langmodel.training.trainer import Trainer
 
 SAVE_SECONDS = 600
 """`last` is also saved between evaluations that are further apart than this."""
@@ -172,7 +173,11 @@ class TrainingRun:
                 unit_scale=True, desc="training", disable=not sys.stderr.isatty(), dynamic_ncols=True,
             ) as self._bar,
         ):  # fmt: skip
-            finished = self.trainer.train(self, lambda: bool(stop.number) or time.monotonic() > deadline)
+            finished = self.trainer.train(
+                self,
+                should_stop=lambda: bool(stop.number) or time.monotonic() > deadline,
+                interrupt_evaluation=lambda: bool(stop.number),
+            )
             if not finished:
                 self.save_last()
         if stop.number:
@@ -246,25 +251,28 @@ def train_in(
     """
     if not corpus.statistics["train"].targets:
         raise InputError(f"{corpus.path}: nothing to train on")
+    if is_corpus(directory):
+        raise InputError(f"{directory}: a corpus directory; choose another for the run")
+    last = directory / LAST
+    if resume and not last.exists() and not last.with_name(PREVIOUS).exists():
+        raise InputError(f"{last}: nothing to resume; train without --resume first")
     with locked_directory(directory):
-        last = directory / LAST
         saved = None
         if resume:
             saved, config = _resumed(last, corpus, given or {}, device)
-        elif any((directory / name).exists() for name in (BEST, LAST)):
-            if not overwrite:
-                raise InputError(
-                    f"{directory}: holds a run already; add --resume to go on with it, --overwrite to "
-                    "start again, or choose another directory"
-                )
-            for name in (LAST, PREVIOUS, BEST, METRICS, RUN, CURVES):
-                (directory / name).unlink(missing_ok=True)
-        if not resume:
-            (directory / METRICS).unlink(missing_ok=True)
+        elif not overwrite and any((directory / name).exists() for name in (BEST, LAST)):
+            raise InputError(
+                f"{directory}: holds a run already; add --resume to go on with it, --overwrite to "
+                "start again, or choose another directory"
+            )
         run = TrainingRun(corpus, directory, config, device=device, resume=saved)
         if resume:
-            cut_metrics(directory, run.trainer.progress.step)
+            cut_metrics(directory, run.trainer.progress.evaluated_step)
             run.say(f"resumed at step {run.trainer.progress.step:,} of {run.trainer.total_steps:,}")
+        else:
+            # Only now: the settings are known to work, and nothing of an older run is lost before.
+            for name in (LAST, PREVIOUS, BEST, METRICS, RUN, CURVES):
+                (directory / name).unlink(missing_ok=True)
         return run.train(max_minutes)
 
 
@@ -272,8 +280,6 @@ def _resumed(
     last: Path, corpus: Corpus, given: dict[str, Any], device: torch.device
 ) -> tuple[SavedModel, TrainingConfig]:
     previous = last.with_name(PREVIOUS)
-    if not last.exists() and not previous.exists():
-        raise InputError(f"{last}: nothing to resume; train without --resume first")
     try:
         saved = load_model(last, device)
     except ModelFileError as error:

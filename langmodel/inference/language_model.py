@@ -19,7 +19,8 @@ from langmodel.inference.scoring import (
     score_sentences,
     with_entropy_and_rank,
 )
-from langmodel.inference.settings import SamplingSettings
+from langmodel.inference.settings import MAX_SEED, SamplingSettings
+from langmodel.network.device import choose_device
 from langmodel.network.evaluation import NOTHING, Likelihood, evaluate_windows, evaluation_windows
 from langmodel.network.likelihood import log_probabilities, perplexity
 from langmodel.network.recurrent_lm import RecurrentLM
@@ -216,6 +217,8 @@ class LanguageModel:
         """
         if n < 0:
             raise ConfigError(f"cannot draw {n} sentences")
+        if seed is not None and not 0 <= seed <= MAX_SEED:
+            raise ConfigError(f"seed must be between 0 and {MAX_SEED}, got {seed}")
         words = self.pipeline.tokenize(prefix)
         if len(words) >= settings.max_length:
             raise ConfigError(
@@ -272,6 +275,7 @@ class LanguageModel:
 def load(path: str | Path, device: str = "cpu") -> LanguageModel:
     """The best model of a run directory, or the model in a `.safetensors` file.
 
-    Raises ModelFileError for a file that cannot be used.
+    `device` is `auto`, `cpu`, `cuda`, `cuda:N` or `mps`. Raises ModelFileError for a file, ConfigError
+    for a device that cannot be used.
     """
-    return LanguageModel.of(load_model(model_path(Path(path)), torch.device(device)))
+    return LanguageModel.of(load_model(model_path(Path(path)), choose_device(device)))

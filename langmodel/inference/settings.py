@@ -1,9 +1,13 @@
 """How sentences are drawn, as plain data; imports no torch."""
 
-import math
 from dataclasses import dataclass
 
 from langmodel.errors import ConfigError
+
+MAX_SEED = 2**63 - 1
+
+MAX_TEMPERATURE = 1e6
+"""Beyond it every word is as likely as any other."""
 
 UNK_POLICIES = ("reject", "resample-sentence", "keep")
 
@@ -25,8 +29,10 @@ class SamplingSettings:
     `keep` lets UNK stand. The first two are different distributions."""
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.temperature) and self.temperature >= 0):
-            raise ConfigError(f"temperature must be a number of at least 0, got {self.temperature}")
+        if not 0 <= self.temperature <= MAX_TEMPERATURE:
+            raise ConfigError(
+                f"temperature must be a number from 0 to {MAX_TEMPERATURE:g}, got {self.temperature}"
+            )
         if self.top_k < 0:
             raise ConfigError(f"top-k must be at least 0 (0: off), got {self.top_k}")
         if not 0 < self.top_p <= 1:

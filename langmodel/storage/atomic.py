@@ -1,5 +1,6 @@
 """Files written whole or not at all, and the lock on a run directory."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -32,7 +33,7 @@ def write_atomically(path: Path, data: bytes, *, keep_as: Path | None = None) ->
             if not _holds(temporary, data):
                 raise OSError("what was read back is not what was written")
             if keep_as is not None and path.exists():
-                os.link(path, kept)
+                _copy_by_name(path, kept)
                 os.replace(kept, keep_as)
             os.replace(temporary, path)
         except BaseException:
@@ -46,6 +47,16 @@ def write_atomically(path: Path, data: bytes, *, keep_as: Path | None = None) ->
         raise LangModelError(
             f"{path}: cannot be written ({reason}); what was there before is intact"
         ) from None
+
+
+def _copy_by_name(path: Path, copy: Path) -> None:
+    """A second name for a file; a second file where the file system has no hard links."""
+    try:
+        os.link(path, copy)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
+            raise
+        _write(copy, path.read_bytes())
 
 
 def _write(path: Path, data: bytes) -> None:

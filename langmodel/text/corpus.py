@@ -18,6 +18,9 @@ FORMAT = 1
 
 SPLITS = ("train", "valid", "test")
 
+FILES = ("corpus.json", "vocabulary.json", *(f"{split}.npy" for split in SPLITS))
+"""Everything that a corpus directory may hold."""
+
 Ids = npt.NDArray[np.unsignedinteger[Any]]
 
 

@@ -36,9 +36,9 @@ def encode_batch(settings: str, passages: Sequence[str]) -> EncodedBatch:
     """
     pipeline = _pipeline(settings)
     normalize, unk_token = pipeline.normalize, pipeline.unk_token
-    known: dict[str, int] = {} if unk_token is None else {unk_token: UNK_MARK}
+    known: dict[str, int] = {}
     types: list[str] = []
-    seen: dict[str, int] = {}
+    seen = {} if unk_token is None else {normalize(unk_token): UNK_MARK}
     ids: list[int] = []
     sentences = longest = 0
     for passage in passages:

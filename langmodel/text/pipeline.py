@@ -51,13 +51,17 @@ class Pipeline:
         """The form under which the vocabulary knows a word."""
         return word.lower() if self.lowercase else word
 
+    def means_unknown(self, word: str) -> bool:
+        """Whether a word is the `unk_token`, in any case where case is folded."""
+        return self.unk_token is not None and self.normalize(word) == self.normalize(self.unk_token)
+
     def detokenize(self, words: Sequence[str]) -> str:
         return self._tokenizer.detokenize(words)
 
     def encode(self, words: Sequence[str], vocabulary: Vocabulary) -> list[int]:
         """Ids of tokenized words; neither START nor END is added."""
         return [
-            UNK_ID if word == self.unk_token else vocabulary.id_of(self.normalize(word)) for word in words
+            UNK_ID if self.means_unknown(word) else vocabulary.id_of(self.normalize(word)) for word in words
         ]
 
     def decode(self, ids: Sequence[int], vocabulary: Vocabulary) -> list[str]:

@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 
 from langmodel.errors import ConfigError, CorpusError, LangModelError
-from langmodel.text.corpus import SPLITS, Corpus, is_corpus, open_corpus, write_description
+from langmodel.text.corpus import FILES, SPLITS, Corpus, is_corpus, open_corpus, write_description
 from langmodel.text.passes import Passage, SplitBuilder, first_pass, second_pass
 from langmodel.text.pipeline import Pipeline
 from langmodel.text.sentences import PUNKT_TRAINING_CHARACTERS, SENTENCES, PunktParameters, learn_punkt
@@ -83,6 +83,8 @@ def preprocess(
     Work goes through `executor`, or is done here without one; the bytes written are the same.
     `on_tokens` is told of every batch's words. Raises CorpusError for text that cannot be used.
     """
+    if [*sources, valid, test].count("-") > 1:
+        raise ConfigError("standard input (-) can be read only once; name a file for the others")
     with _directory_to_be(output) as folder:
         passages = _split_passages(sources, config, {"valid": valid, "test": test}, field)
         pipeline, passages = _settle_pipeline(config, passages)
@@ -93,6 +95,11 @@ def preprocess(
                 f"{', '.join(sources)}: no words to train on; the corpus is empty"
                 + ("" if not any(b.sentences for b in builders.values()) else " but for its held-out part")
             )
+        for name, named in (("valid", valid), ("test", test)):
+            if named is not None and not builders[name].sentences:
+                raise CorpusError(
+                    f"{named}: no words for the {name} split; leave --{name} out, or give another"
+                )
         vocabulary, counts = _choose_vocabulary(types, builders["train"], config)
         statistics = {
             name: second_pass(builder, folder / f"{name}.npy", types, vocabulary)
@@ -114,8 +121,14 @@ def preprocess(
 @contextmanager
 def _directory_to_be(output: Path) -> Iterator[Path]:
     """A temporary sibling that takes `output`'s place when the block ends well, and vanishes otherwise."""
-    if output.exists() and not (output.is_dir() and (is_corpus(output) or not any(output.iterdir()))):
-        raise CorpusError(f"{output}: exists and is not a corpus; choose another directory")
+    output = output.resolve()
+    if output.exists():
+        if not output.is_dir() or (any(output.iterdir()) and not is_corpus(output)):
+            raise CorpusError(f"{output}: exists and is not a corpus; choose another directory")
+        foreign = sorted(file.name for file in output.iterdir() if file.name not in FILES)
+        if foreign or output == Path.cwd():
+            what = f"holds {foreign[0]} too" if foreign else "is the current directory"
+            raise CorpusError(f"{output}: {what} and cannot be replaced; choose another directory")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
@@ -130,7 +143,12 @@ def _directory_to_be(output: Path) -> Iterator[Path]:
         old = folder.with_name(folder.name + ".old")
         if output.exists():
             output.rename(old)
-        folder.rename(output)
+        try:
+            folder.rename(output)
+        except OSError:
+            if old.exists():
+                old.rename(output)
+            raise
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

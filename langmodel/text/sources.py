@@ -78,17 +78,17 @@ def read_lines(source: str) -> Iterator[str]:
 
 
 def _table_suffix(path: Path) -> str | None:
-    suffixes = [suffix for suffix in path.suffixes if suffix not in OPENERS]
+    suffixes = [suffix for suffix in map(str.lower, path.suffixes) if suffix not in OPENERS]
     return suffixes[-1] if suffixes and suffixes[-1] in TABLES else None
 
 
 def _read_file(path: Path, wanted: Field) -> Iterator[Document]:
     if not path.exists():
         raise CorpusError(f"{path}: no such file; give a text file, '-', {' or '.join(SCHEMES)}:NAME")
-    if not path.is_file():
-        raise CorpusError(f"{path}: not a file; name the files inside it")
+    if path.is_dir():
+        raise CorpusError(f"{path}: a directory, and not a corpus; name the files inside it")
     try:
-        stream = OPENERS.get(path.suffix, Path.open)(path, "rb")
+        stream = OPENERS.get(path.suffix.lower(), Path.open)(path, "rb")
     except OSError as error:
         raise CorpusError(f"{path}: cannot be read ({error.strerror})") from None
     with stream:
@@ -157,14 +157,20 @@ def _refuse_nul(block: bytes, where: str, offset: int, line: int) -> None:
 
 def _read_delimited(delimiter: str) -> Callable[[Iterator[str], Path, Field], Iterator[Document]]:
     def read(lines: Iterator[str], path: Path, wanted: Field) -> Iterator[Document]:
-        rows = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter)
-        number = 0
+        csv.field_size_limit(MAX_LINE_BYTES)
+        whole_lines = (f"{line}\n" for line in lines)
+        if delimiter == "\t":  # a tab-separated cell is what stands between the tabs: quotes are text
+            rows = csv.reader(whole_lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+        else:
+            rows = csv.reader(whole_lines, delimiter=delimiter, strict=True)
+        number = 1
         try:
             header = next(rows, None)
             if header is None:
                 return
             index = _column_index(header, wanted.column, path)
-            for number, row in enumerate(rows, start=2):
+            for row in rows:
+                number += 1
                 if len(row) > index:
                     yield Document(f"{path} row {number}", row[index].split("\n"))
                 elif row:
@@ -195,7 +201,9 @@ def _read_jsonl(lines: Iterator[str], path: Path, wanted: Field) -> Iterator[Doc
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise CorpusError(f"{path}: line {number} is not JSON ({error})") from None
-        if not isinstance(row, dict) or not isinstance(row.get(name), str):
+        if isinstance(row, dict) and name in row and not isinstance(row[name], str):
+            raise CorpusError(f"{path}: line {number}: field {name!r} is not text but {row[name]!r:.40}")
+        if not isinstance(row, dict) or name not in row:
             known = ", ".join(row) if isinstance(row, dict) else "none: it is not an object"
             raise CorpusError(f"{path}: line {number} has no text field {name!r}; its fields: {known}")
         lines_of_row = row[name].encode(errors="surrogatepass")

@@ -13,6 +13,7 @@ from langmodel.network.architecture import Architecture
 CONTEXTS = ("document", "sentence")
 OPTIMIZERS = ("sgd", "adamw")
 ON_NONFINITE = ("stop", "skip")
+MAX_SEED = 2**32 - 1
 SCHEDULES = ("constant", "halve", "one-cycle", "cosine")
 
 
@@ -70,6 +71,8 @@ class TrainingConfig:
         for name, known in tables.items():
             if getattr(self, name) not in known:
                 raise ConfigError(f"unknown {name} {getattr(self, name)!r}; choose from {', '.join(known)}")
+        if self.seed > MAX_SEED:
+            raise ConfigError(f"seed must be at most {MAX_SEED}, got {self.seed}")
         if len(self.hidden_size) > 1 and self.layers not in (1, len(self.hidden_size)):
             raise ConfigError(f"{len(self.hidden_size)} hidden sizes for {self.layers} layers")
         self.architecture(vocabulary_size=8_000)
@@ -128,6 +131,11 @@ def make_config(preset: str | None, file: Path | None, given: Mapping[str, Any])
 
     Raises ConfigError for unknown names and values of the wrong type, naming where they stand.
     """
+    return TrainingConfig(**chosen_settings(preset, file, given))
+
+
+def chosen_settings(preset: str | None, file: Path | None, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that preset, file and flags name, the later winning; nothing else is filled in."""
     settings: dict[str, Any] = {}
     if preset is not None:
         if preset not in PRESETS:
@@ -135,7 +143,7 @@ def make_config(preset: str | None, file: Path | None, given: Mapping[str, Any])
         settings |= PRESETS[preset]
     if file is not None:
         settings |= config_from_mapping(_read_toml(file), str(file))
-    return TrainingConfig(**{**settings, **given})
+    return {**settings, **given}
 
 
 def _read_toml(file: Path) -> dict[str, Any]:

@@ -5,14 +5,14 @@
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from dataclasses import asdict
+from typing import Any
 
 import torch
 
 from langmodel.errors import ConfigError, TrainingError
 from langmodel.network.cells import State, detach_state
-from langmodel.network.evaluation import Interrupted, Likelihood, evaluate_windows, evaluation_windows
+from langmodel.network.evaluation import Interrupted, evaluate_windows, evaluation_windows
 from langmodel.network.likelihood import nll_sum
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.network.windows import DocumentWindows, IdArray, SentenceWindows, Window, Windows
@@ -20,69 +20,21 @@ from langmodel.storage.training_state import TrainingState
 from langmodel.text.vocabulary import END_ID
 from langmodel.training.config import TrainingConfig
 from langmodel.training.optimization import OPTIMIZERS, SCHEDULES
+from langmodel.training.progress import Evaluation, Observer, Progress
 
 _log = logging.getLogger(__name__)
 
 EVALUATION_COLUMNS = 20
 """Columns, or sentences, evaluated side by side while training."""
 
+DIVERGED = 10
+"""An evaluated loss of more than this many times ln V ends the run."""
+
+SEED_BITS = 32
+"""A dropout generator is seeded by the run's seed in these low bits and the step above them."""
+
 UNTRAINED_TOKENS = 20_000
 """The loss before the first step is taken over at most this much."""
-
-
-@dataclass
-class Progress:
-    """Where a run stands; all of it is saved and restored."""
-
-    step: int = 0
-    epoch: int = 0
-    """Epochs completed."""
-    window: int = 0
-    """Windows of the present epoch that are done."""
-    tokens: int = 0
-    train_nll: float = 0.0
-    """Nats since the last evaluation."""
-    train_tokens: int = 0
-    best_loss: float = math.inf
-    best_step: int = 0
-    evaluations: int = 0
-    evaluations_since_best: int = 0
-    evaluated_step: int = 0
-    """The step after which the last evaluation was made."""
-    skipped_in_a_row: int = 0
-    """Steps left out because loss or gradient was not finite."""
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What an evaluation found. Losses are in nats per token."""
-
-    number: int
-    step: int
-    epoch: int
-    tokens: int
-    learning_rate: float
-    train_loss: float
-    valid: Likelihood | None
-    """None when the corpus has no validation split."""
-    is_best: bool
-
-    @property
-    def judged_loss(self) -> float:
-        """What early stopping, `best` and the schedule go by."""
-        return self.train_loss if self.valid is None else self.valid.loss
-
-
-class Observer(Protocol):
-    """Who is told what happens; the trainer can be asked for its state from any of these."""
-
-    def on_start(self, untrained_loss: float, total_tokens: int) -> None: ...
-
-    def on_step(self, loss: float, tokens: int, gradient_norm: float) -> None:
-        """`loss` is the window's mean nats per token, `tokens` its targets."""
-        ...
-
-    def on_evaluation(self, evaluation: Evaluation) -> None: ...
 
 
 class Trainer:
@@ -119,9 +71,15 @@ class Trainer:
         if resume is not None:
             self._restore(resume)
 
-    def train(self, observer: Observer, should_stop: Callable[[], bool] = lambda: False) -> bool:
-        """Run to the end of the last epoch, or until patience is out or `should_stop()`.
+    def train(
+        self,
+        observer: Observer,
+        should_stop: Callable[[], bool] = lambda: False,
+        interrupt_evaluation: Callable[[], bool] = lambda: False,
+    ) -> bool:
+        """Run to the end of the last epoch, or until patience is out or `should_stop()` after a step.
 
+        `interrupt_evaluation` is asked inside evaluations too; one that is cut short is made later.
         Returns whether the run is finished; if not, `state()` goes on from where it stopped.
         Raises TrainingError when loss or gradient is no longer finite (more often in a row than
         `skip_limit`, where skipping is allowed); the weights are then those before the step.
@@ -138,7 +96,7 @@ class Trainer:
         while True:
             if self._evaluation_is_due():
                 try:
-                    self._evaluate(observer, should_stop)
+                    self._evaluate(observer, interrupt_evaluation)
                 except Interrupted:
                     return False  # it is still due when the run goes on
             if progress.epoch >= self.config.epochs or self._out_of_patience():
@@ -171,7 +129,7 @@ class Trainer:
         network, progress = self.network, self.progress
         if window.fresh:
             self._state = network.zero_state(window.inputs_TB.shape[1])
-        self._dropout.manual_seed((self.config.seed << 40) + progress.step)
+        self._dropout.manual_seed(self.config.seed + (progress.step << SEED_BITS))
         hidden_TBO, state = network(window.inputs_TB, self._state, self._dropout)
         total = nll_sum(window.real(hidden_TBO), network.output_weight, network.output_bias, window.targets_N)
         self._optimizer.zero_grad(set_to_none=True)
@@ -214,8 +172,15 @@ class Trainer:
         if self._valid_windows is not None:
             valid = evaluate_windows(self.network, self._valid_windows, should_stop)
         train_loss = progress.train_nll / max(1, progress.train_tokens)
-        progress.evaluated_step = progress.step
         loss = train_loss if valid is None else valid.loss
+        knowing_nothing = math.log(self.network.architecture.vocabulary_size)
+        if not loss <= DIVERGED * knowing_nothing:
+            raise TrainingError(
+                f"step {progress.step}: training has diverged: the evaluated loss is {loss:.3g} nats; "
+                f"of an untrained network it is {knowing_nothing:.3g}; lower --learning-rate (now "
+                f"{self.config.learning_rate:.3g}) or --clip (now {self.config.clip:g})"
+            )
+        progress.evaluated_step = progress.step
         is_best = loss < progress.best_loss
         progress.evaluations += 1
         if is_best:

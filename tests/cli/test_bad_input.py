@@ -50,6 +50,14 @@ CASES = [
     ("preprocess good.txt -o c --valid none.txt", "none.txt: no such file"),
     ("preprocess nltk:brown -o c", "nltk.downloader"),
     ("preprocess good.txt", "-o"),
+    ("preprocess good.txt -o c --valid - --test -", "read only once"),
+    ("preprocess good.txt -o c --valid empty.txt", "empty.txt: no words for the valid split"),
+    ("train corpus -o corpus", "a corpus directory"),
+    ("train corpus -o r --seed 99999999999", "seed must be at most"),
+    ("sample model.safetensors --threads 100000", "--threads"),
+    ("sample model.safetensors --seed 99999999999999999999", "--seed"),
+    ("sample model.safetensors --temperature 1e300", "temperature"),
+    ("evaluate model.safetensors taken", "a directory, and not a corpus"),
     ("train none -o r", "not a corpus directory"),
     ("train corpus -o r --batch-size 99999", "set --batch-size to at most"),
     ("train corpus -o r --bptt 0", "bptt must be at least 1"),
@@ -135,11 +143,32 @@ def test_a_run_is_not_overwritten_unless_asked(place, capsys):
     assert run([*train, "--overwrite"]) == 0
 
 
+def test_overwrite_keeps_the_old_run_until_the_new_settings_are_known_to_work(place, capsys):
+    train = "train corpus -o r --epochs 1 --hidden-size 4 --embedding-size 4 --overwrite".split()
+    assert run(train) == 0
+    before = {file.name: file.read_bytes() for file in (place / "r").iterdir() if file.name != ".lock"}
+    assert run([*train, "--batch-size", "999999"]) == 2
+    assert {f.name: f.read_bytes() for f in (place / "r").iterdir() if f.name != ".lock"} == before
+
+
+def test_a_resume_of_nothing_leaves_nothing_behind(place):
+    assert run(["train", "corpus", "-o", "r", "--resume"]) == 2
+    assert not (place / "r").exists()
+
+
+def test_without_a_verb_the_help_is_shown(capsys):
+    assert run([]) == 2
+    assert "Commands:" in capsys.readouterr().err
+
+
 def test_resume_refuses_other_settings_and_another_corpus(place, capsys):
     train = "train corpus -o r --epochs 2 --hidden-size 4 --embedding-size 4".split()
     assert run(train) == 0
     assert run([*train, "--resume", "--epochs", "3"]) == 2
     assert "--epochs 3 differs" in capsys.readouterr().err
+    assert run(["train", "corpus", "-o", "r", "--resume", "--preset", "classic"]) == 2
+    assert "differs from the run's" in capsys.readouterr().err
+    assert run(["train", "corpus", "-o", "r", "--resume", "--hidden-size", "4"]) == 0
     assert run(["preprocess", "good.txt", "-o", "other", "--seed", "5"]) == 0
     assert run(["train", "other", "-o", "r", "--resume"]) == 2
     assert "another corpus" in capsys.readouterr().err

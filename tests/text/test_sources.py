@@ -88,7 +88,7 @@ def test_a_damaged_archive_is_refused(tmp_path, suffix):
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     with pytest.raises(CorpusError, match="no such file"):
         list(read_documents(str(tmp_path / "none.txt")))
-    with pytest.raises(CorpusError, match="not a file"):
+    with pytest.raises(CorpusError, match="a directory"):
         list(read_documents(str(tmp_path)))
 
 
@@ -110,6 +110,13 @@ def test_tsv_and_gzipped_csv(tmp_path):
     assert documents(tmp_path / "t.csv.gz") == [["hi"]]
 
 
+def test_quotes_in_tsv_are_text_and_long_csv_cells_are_fine(tmp_path):
+    (tmp_path / "t.tsv").write_text('text\tn\n"Hello he said\t1\n"third" row\t3\n')
+    assert documents(tmp_path / "t.tsv") == [['"Hello he said'], ['"third" row']]
+    (tmp_path / "T.CSV").write_text('text\n"' + "x" * 200_000 + '"\n')
+    assert len(documents(tmp_path / "T.CSV")[0][0]) == 200_000
+
+
 def test_jsonl_rows_are_documents(tmp_path):
     file = tmp_path / "t.jsonl"
     rows = [{"body": "a\nb"}, {"body": "c"}]
@@ -122,6 +129,8 @@ def test_jsonl_rows_are_documents(tmp_path):
     [
         ("t.csv", "a,b\n1,2\n", "choose --column from a, b"),
         ("t.csv", "a,text\n1\n", "row 2 has 1 columns"),
+        ("t.csv", 'text\n"open\nabc\n', "row 2 is not valid CSV"),
+        ("t.jsonl", '{"text": 5}\n', "field 'text' is not text but 5"),
         ("t.jsonl", "{nope\n", "line 1 is not JSON"),
         ("t.jsonl", "[1]\n", "not an object"),
         ("t.jsonl", '{"x": 1}\n', "no text field 'text'; its fields: x"),

@@ -11,7 +11,8 @@ from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.text.vocabulary import END_ID
 from langmodel.training.config import TrainingConfig
 from langmodel.training.optimization import SCHEDULES
-from langmodel.training.trainer import Evaluation, Trainer
+from langmodel.training.progress import Evaluation
+from langmodel.training.trainer import Trainer
 
 WORDS = sorted(set(POEM.split()))
 IDS = np.array(
@@ -176,7 +177,7 @@ def test_a_run_stopped_inside_an_evaluation_makes_it_when_it_goes_on():
     whole, recorded = run(TINY)
     first = make_trainer(TINY)
     before = StopsInEvaluation(first.network, len(recorded.losses) // 3)
-    assert not first.train(before, before.should_stop)
+    assert not first.train(before, interrupt_evaluation=before.should_stop)
     assert before.evaluations == []
     network = RecurrentLM(TINY.architecture(VOCABULARY_SIZE))
     network.load_state_dict(first.network.state_dict())
@@ -186,6 +187,29 @@ def test_a_run_stopped_inside_an_evaluation_makes_it_when_it_goes_on():
     assert before.losses + after.losses == recorded.losses
     for ours, theirs in zip(weights(second), weights(whole), strict=True):
         assert torch.equal(ours, theirs)
+
+
+def test_an_evaluated_loss_that_is_no_number_stops_the_run():
+    trainer = make_trainer(TINY)
+
+    class Explodes(Recorder):
+        def on_step(self, loss: float, tokens: int, gradient_norm: float) -> None:
+            super().on_step(loss, tokens, gradient_norm)
+            if trainer.progress.window == 0:
+                with torch.no_grad():
+                    trainer.network.output_bias.fill_(math.nan)
+
+    recorder = Explodes()
+    with pytest.raises(TrainingError, match="training has diverged"):
+        trainer.train(recorder)
+    assert recorder.evaluations == []
+
+
+def test_large_seeds_work_and_differ():
+    losses = [run(replace(TINY, epochs=1, seed=seed))[1].losses for seed in (20261121, 2**32 - 1)]
+    assert losses[0] != losses[1]
+    with pytest.raises(ConfigError, match="seed"):
+        replace(TINY, seed=2**32)
 
 
 class Poisoned(Recorder):

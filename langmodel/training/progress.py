@@ -1,0 +1,62 @@
+"""Where a run stands, what an evaluation found, and who is told."""
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+from langmodel.network.evaluation import Likelihood
+
+
+@dataclass
+class Progress:
+    """Where a run stands; all of it is saved and restored."""
+
+    step: int = 0
+    epoch: int = 0
+    """Epochs completed."""
+    window: int = 0
+    """Windows of the present epoch that are done."""
+    tokens: int = 0
+    train_nll: float = 0.0
+    """Nats since the last evaluation."""
+    train_tokens: int = 0
+    best_loss: float = math.inf
+    best_step: int = 0
+    evaluations: int = 0
+    evaluations_since_best: int = 0
+    evaluated_step: int = 0
+    """The step after which the last evaluation was made."""
+    skipped_in_a_row: int = 0
+    """Steps left out because loss or gradient was not finite."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation found. Losses are in nats per token."""
+
+    number: int
+    step: int
+    epoch: int
+    tokens: int
+    learning_rate: float
+    train_loss: float
+    valid: Likelihood | None
+    """None when the corpus has no validation split."""
+    is_best: bool
+
+    @property
+    def judged_loss(self) -> float:
+        """What early stopping, `best` and the schedule go by."""
+        return self.train_loss if self.valid is None else self.valid.loss
+
+
+class Observer(Protocol):
+    """Who is told what happens; the trainer can be asked for its state from any of these."""
+
+    def on_start(self, untrained_loss: float, total_tokens: int) -> None: ...
+
+    def on_step(self, loss: float, tokens: int, gradient_norm: float) -> None:
+        """`loss` is the window's mean nats per token, `tokens` its targets."""
+        ...
+
+    def on_evaluation(self, evaluation: Evaluation) -> None: ...
