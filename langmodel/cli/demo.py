@@ -26,12 +26,12 @@ MAX_MINUTES = 3.0
 SENTENCES = (
     "Return a list of the names in the current scope.",
     "If the file does not exist, an exception is raised.",
-    "If the file does not exist, a string is raised.",
-    "The function takes one argument and returns a string.",
-    "String a returns and argument one takes function the.",
+    "If the file does not exist, an argument is raised.",
+    "If the argument is omitted, the default value is used.",
+    "If the argument is omitted, the default value is after.",
 )
 
-SAMPLES = SamplingSettings(min_length=7, temperature=0.8)
+SAMPLES = SamplingSettings(min_length=7, max_length=40, temperature=0.7)
 
 
 def with_least_likely_marked(score: SentenceScore) -> str:
@@ -57,7 +57,7 @@ def command(threads: int | None) -> int:
     if code:
         return code
     lm = langmodel.load(RUN)
-    print("\n3. sample: ten sentences at temperature 0.8, of at least seven words\n")
+    print("\n3. sample: ten sentences at temperature 0.7, of at least seven words\n")
     for sentence in lm.sample(10, seed=1, settings=SAMPLES):
         print(f"  {sentence}")
     print("\n4. score: log-probability (base e), perplexity, and the [least likely] word\n")
