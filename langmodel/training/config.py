@@ -121,7 +121,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "learning_rate": 20.0,
         "clip": 0.25,
     },
-    "small": {"embedding_size": 200, "hidden_size": (200,), "layers": 2, "dropout": 0.2},
 }
 """Named starting points; a flag or a config file given beside one overrides it."""
 

@@ -1,0 +1,137 @@
+"""The methods of kenlm.Model and of nltk.lm's LanguageModel, on a random model."""
+
+import copy
+import math
+
+import pytest
+from conftest import make_model
+
+import langmodel.kenlm as kenlm
+from langmodel.errors import LangModelError
+from langmodel.nltk import LanguageModel
+from langmodel.storage.model_file import SavedModel, save_model
+
+
+@pytest.fixture(params=["rnn", "lstm"])
+def lm(request, tmp_path):
+    """A language model, saved where `path` says."""
+    lm = make_model(request.param, hidden_sizes=(4, 4))
+    lm.path = tmp_path / "m.safetensors"
+    save_model(lm.path, SavedModel(
+        network=lm.network, vocabulary=lm.vocabulary, pipeline=lm.pipeline, context="sentence"))  # fmt: skip
+    return lm
+
+
+SENTENCE = "a b zebra c"
+
+
+def test_kenlm_scores_are_ours_in_log10(lm):
+    model = kenlm.Model(lm.path)
+    expected = lm.score(SENTENCE)
+    assert model.score(SENTENCE) == pytest.approx(expected.log_prob / math.log(10), abs=1e-5)
+    full = list(model.full_scores(SENTENCE))
+    assert [oov for _, _, oov in full] == [False, False, True, False, False]
+    assert [length for _, length, _ in full] == [2, 3, 4, 5, 6]
+    for (log_prob, _, _), word in zip(full, expected.words, strict=True):
+        assert log_prob == pytest.approx(word.log_prob / math.log(10), abs=1e-5)
+    assert model.perplexity(SENTENCE) == pytest.approx(10 ** (-model.score(SENTENCE) / 5))
+    assert model.perplexity(SENTENCE) == pytest.approx(expected.perplexity, rel=1e-4)
+
+
+def test_kenlms_own_example(lm):
+    """The checks of kenlm's example.py: words sum to the sentence, state by state too."""
+    model = kenlm.LanguageModel(str(lm.path))
+    assert model.order > 1
+    for bos in (True, False):
+        for eos in (True, False):
+            partial = sum(prob for prob, _, _ in model.full_scores(SENTENCE, bos=bos, eos=eos))
+            assert partial == pytest.approx(model.score(SENTENCE, bos=bos, eos=eos))
+    state, state2 = kenlm.State(), kenlm.State()
+    model.BeginSentenceWrite(state)
+    accum = 0.0
+    for word in SENTENCE.split():
+        accum += model.BaseScore(state, word, state2)
+        state, state2 = state2, state
+    accum += model.BaseScore(state, "</s>", state2)
+    assert accum == pytest.approx(model.score(SENTENCE))
+    assert "a" in model
+    assert "zebra" not in model
+    assert "</s>" in model
+
+
+def test_kenlm_states_compare_copy_and_hash(lm):
+    model = kenlm.Model(lm.path)
+    begin, again, null, after = (kenlm.State() for _ in range(4))
+    model.BeginSentenceWrite(begin)
+    model.BeginSentenceWrite(again)
+    model.NullContextWrite(null)
+    assert begin == again
+    assert hash(begin) == hash(again)
+    assert begin != null
+    kept = copy.deepcopy(begin)
+    result = model.BaseFullScore(begin, "a", after)
+    assert (result.ngram_length, result.oov) == (2, False)
+    assert begin == kept != after
+    assert len({begin, again, kept, after, copy.copy(after)}) == 2
+    with pytest.raises(ValueError, match="BeginSentenceWrite"):
+        model.BaseScore(kenlm.State(), "a", after)
+
+
+def test_nltk_scores_are_probabilities_of_the_next_word(lm):
+    model = LanguageModel(lm.path)
+    expected = {word.word: word.probability for word in lm.next_words("a b", k=9)}
+    for word, probability in expected.items():
+        name = {"<unk>": "zebra"}.get(word, word)
+        assert model.score(name, ["a", "b"]) == pytest.approx(probability, rel=1e-4)
+        assert model.score(name, ["<s>", "a", "b"]) == model.score(name, ["a", "b"])
+        assert model.logscore(name, ["a", "b"]) == pytest.approx(math.log2(probability), abs=1e-4)
+    assert model.score("<s>", ["a"]) == 0
+    words = [*lm.vocabulary.words, "</s>", "anything unknown"]
+    assert sum(model.score(word) for word in words) == pytest.approx(1, abs=1e-5)
+
+
+def test_nltk_entropy_and_perplexity_of_a_sentence_are_ours(lm):
+    model = LanguageModel(lm.path)
+    words = ["<s>", *SENTENCE.split(), "</s>"]
+    prefixes = [words[: end + 1] for end in range(1, len(words))]
+    score = lm.score(SENTENCE)
+    assert model.entropy(prefixes) == pytest.approx(-score.log_prob / score.tokens / math.log(2), abs=1e-4)
+    assert model.perplexity(prefixes) == pytest.approx(score.perplexity, rel=1e-4)
+    with pytest.raises(ValueError, match="no n-grams"):
+        model.entropy([])
+
+
+def test_nltk_remembered_states_change_nothing(lm, monkeypatch):
+    import langmodel.nltk
+
+    remembering = LanguageModel(lm.path)
+    for end in range(5):
+        remembering.score("a", SENTENCE.split()[:end])
+    monkeypatch.setattr(langmodel.nltk, "CACHED_CONTEXTS", 1)
+    forgetful = LanguageModel(lm.path)
+    for end in (4, 0, 2):
+        context = SENTENCE.split()[:end]
+        assert remembering.score("b", context) == pytest.approx(forgetful.score("b", context), rel=1e-5)
+    assert len(forgetful._states) == 1
+
+
+def test_nltk_vocabulary_looks_up_as_nltk_does(lm):
+    vocab = LanguageModel(lm.path).vocab
+    assert vocab.lookup("a") == "a"
+    assert vocab.lookup(["a", "aliens"]) == ("a", "<UNK>")
+    assert vocab.lookup([("a", "x"), ("b",)]) == (("a", "<UNK>"), ("b",))
+    assert vocab["a"] == 5
+    assert vocab["aliens"] == 0
+    assert "a" in vocab
+    assert len(list(vocab)) == len(vocab)
+
+
+def test_nltk_generates_reproducibly_and_never_unknown_words(lm):
+    model = LanguageModel(lm.path)
+    assert isinstance(model.generate(random_seed=3), str)
+    words = model.generate(40, text_seed=["a"], random_seed=3)
+    assert words == model.generate(40, text_seed=["a"], random_seed=3)
+    assert len(words) == 40
+    assert set(words) <= {*lm.vocabulary.words, "</s>"}
+    with pytest.raises(LangModelError, match="langmodel train"):
+        model.fit([["a"]])
