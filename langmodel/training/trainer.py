@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import torch
 
 from langmodel.errors import ConfigError, TrainingError
@@ -29,9 +30,6 @@ EVALUATION_COLUMNS = 20
 
 DIVERGED = 10
 """An evaluated loss of more than this many times ln V ends the run."""
-
-SEED_BITS = 32
-"""A dropout generator is seeded by the run's seed in these low bits and the step above them."""
 
 UNTRAINED_TOKENS = 20_000
 """The loss before the first step is taken over at most this much."""
@@ -129,7 +127,7 @@ class Trainer:
         network, progress = self.network, self.progress
         if window.fresh:
             self._state = network.zero_state(window.inputs_TB.shape[1])
-        self._dropout.manual_seed(self.config.seed + (progress.step << SEED_BITS))
+        self._dropout.manual_seed(step_seed(self.config.seed, progress.step))
         hidden_TBO, state = network(window.inputs_TB, self._state, self._dropout)
         total = nll_sum(window.real(hidden_TBO), network.output_weight, network.output_bias, window.targets_N)
         self._optimizer.zero_grad(set_to_none=True)
@@ -245,6 +243,11 @@ class Trainer:
                     self._optimizer.state[parameter][moment] = tensor.to(on)
         except (LookupError, TypeError, ValueError) as error:
             raise ConfigError(f"the training state does not fit this model ({error!r})") from None
+
+
+def step_seed(seed: int, step: int) -> int:
+    """A seed for the dropout of one step; mixed well, for a CPU generator looks at its low 32 bits only."""
+    return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0])
 
 
 def training_windows(ids: IdArray, config: TrainingConfig) -> Windows:

@@ -12,7 +12,7 @@ from langmodel.text.vocabulary import END_ID
 from langmodel.training.config import TrainingConfig
 from langmodel.training.optimization import SCHEDULES
 from langmodel.training.progress import Evaluation
-from langmodel.training.trainer import Trainer
+from langmodel.training.trainer import Trainer, step_seed
 
 WORDS = sorted(set(POEM.split()))
 IDS = np.array(
@@ -203,6 +203,20 @@ def test_an_evaluated_loss_that_is_no_number_stops_the_run():
     with pytest.raises(TrainingError, match="training has diverged"):
         trainer.train(recorder)
     assert recorder.evaluations == []
+
+
+def test_dropout_draws_another_mask_at_every_step_and_for_every_seed():
+    def losses(seed: int) -> list[float]:
+        # The same window at every step and no learning: only the mask can change the loss.
+        config = replace(
+            TINY, learning_rate=0.0, dropout=0.5, bptt=1_000, batch_size=1, epochs=12, patience=0
+        )
+        return run(replace(config, seed=seed))[1].losses
+
+    first, second = losses(1), losses(2)
+    assert len(set(first)) == len(set(second)) == 12
+    seeds = {step_seed(seed, step) % 2**32 for seed in range(50) for step in range(50)}
+    assert len(seeds) == 2_500
 
 
 def test_large_seeds_work_and_differ():
