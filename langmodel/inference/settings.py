@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from langmodel.errors import ConfigError
 
-MAX_SEED = 2**63 - 1
+MAX_SEED = 2**32 - 1
+"""What a CPU generator tells apart."""
 
 MAX_TEMPERATURE = 1e6
 """Beyond it every word is as likely as any other."""
