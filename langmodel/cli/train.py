@@ -37,7 +37,11 @@ class _Sizes(click.ParamType[tuple[int, ...]]):
 @click.command("train")
 @click.argument("corpus_dir", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Run directory.")
-@click.option("--preset", type=click.Choice(list(PRESETS)), help="A named starting point.")
+@click.option(
+    "--preset",
+    type=click.Choice(list(PRESETS)),
+    help="tutorial: the RNN tutorial's network. classic: LSTM 2x200 by SGD.",
+)
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="Settings in TOML; flags win.")
 @setting(TrainingConfig, "--cell", "Recurrent cell.", type=click.Choice(CELL_NAMES))
 @setting(TrainingConfig, "--embedding-size", "Word vectors; 0: one-hot input, as in the tutorial.")
