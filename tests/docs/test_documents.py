@@ -5,6 +5,10 @@ import runpy
 from pathlib import Path
 
 import pytest
+from conftest import make_model
+
+from langmodel.storage.model_file import SavedModel, save_model
+from langmodel.text.pipeline import Pipeline
 
 ROOT = Path(__file__).parent.parent.parent
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
@@ -17,6 +21,22 @@ def test_every_block_of_the_tutorial_runs_and_draws_its_figures(tmp_path, monkey
     shown = set(re.findall(r"\(figures/([\w.]+)\)", (ROOT / "docs" / "tutorial.md").read_text()))
     assert drawn == shown
     assert "worst relative error" in capsys.readouterr().out
+
+
+def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
+    lm = make_model(words=("the", "method", "returns", "a", "if", "file"))
+    (tmp_path / "checkpoints" / "demo").mkdir(parents=True)
+    saved = SavedModel(network=lm.network, vocabulary=lm.vocabulary, pipeline=Pipeline(), context="document")
+    save_model(tmp_path / "checkpoints" / "demo" / "best.safetensors", saved)
+    monkeypatch.chdir(tmp_path)
+    (block,) = re.findall(
+        r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE
+    )
+    exec(block, {})
+    printed = capsys.readouterr().out
+    assert "bits  The" in printed
+    assert "strings  (unknown)" in printed
+    assert sum(line.startswith("if the file") for line in printed.splitlines()) == 3
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
