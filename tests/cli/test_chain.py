@@ -181,7 +181,7 @@ def finish(process: subprocess.Popen[bytes]) -> tuple[int, str]:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_saves_and_the_resumed_run_has_the_same_bits(workplace, tmp_path, number, code):
     arguments = ["train", workplace / "corpus", *TRAIN[:-4], "--batch-size", 1, "--bptt", 2, "--threads", 1,
-                 "--evaluate-every", 150, "--epochs", 1]  # fmt: skip
+                 "--evaluate-every", 150, "--epochs", 2]  # fmt: skip
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     assert finish(start(*arguments, "-o", whole))[0] == 0
     process = start(*arguments, "-o", cut)
