@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from tqdm import tqdm
 
+from langmodel.cli.bar import progress_bar
 from langmodel.cli.options import given, setting
 from langmodel.cli.report import corpus_report
 from langmodel.cores import usable_cores
@@ -51,7 +51,7 @@ def run_preprocess(
     signal.signal(
         signal.SIGTERM, lambda number, frame: sys.exit(128 + number)
     )  # so that nothing is left behind
-    bar = tqdm(unit=" words", unit_scale=True, desc="preprocessing", disable=not sys.stderr.isatty())
+    bar = progress_bar("preprocessing")
     with bar, _executor(workers) as executor:
         return preprocess(sources, output, config, executor=executor, on_tokens=bar.update, **files)
 

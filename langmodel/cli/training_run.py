@@ -12,6 +12,7 @@ import torch
 from tqdm import tqdm
 
 from langmodel import __version__
+from langmodel.cli.bar import progress_bar
 from langmodel.cli.curves import draw_curves
 from langmodel.cli.report import shown_perplexity
 from langmodel.cli.signals import StopSignal
@@ -168,11 +169,8 @@ class TrainingRun:
         deadline = math.inf if max_minutes is None else self._started + 60 * max_minutes
         with (
             StopSignal() as stop,
-            tqdm(
-                total=self.trainer.total_tokens, initial=self.trainer.progress.tokens, unit=" words",
-                unit_scale=True, desc="training", disable=not sys.stderr.isatty(), dynamic_ncols=True,
-            ) as self._bar,
-        ):  # fmt: skip
+            progress_bar("training", self.trainer.total_tokens, self.trainer.progress.tokens) as self._bar,
+        ):
             finished = self.trainer.train(
                 self,
                 should_stop=lambda: bool(stop.number) or time.monotonic() > deadline,

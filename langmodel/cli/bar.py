@@ -1,0 +1,29 @@
+"""The progress bar: of words, on stderr, on a terminal only."""
+
+import os
+import sys
+from typing import Any
+
+from tqdm import tqdm
+
+COLUMNS, ROWS = 100, 25
+"""The size of a terminal that does not tell its own; tqdm by itself then shows nothing at all."""
+
+
+def progress_bar(description: str, total: int | None = None, initial: int = 0) -> Any:
+    """A tqdm bar that counts words, with words a second and, where `total` is known, the time left."""
+    try:
+        knows_its_width = os.get_terminal_size(sys.stderr.fileno()).columns > 0
+    except (OSError, ValueError):  # no terminal, or no file at all
+        knows_its_width = False
+    return tqdm(
+        desc=description,
+        total=total,
+        initial=initial,
+        unit=" words",
+        unit_scale=True,
+        disable=not sys.stderr.isatty(),
+        dynamic_ncols=knows_its_width,
+        ncols=None if knows_its_width else COLUMNS,
+        nrows=None if knows_its_width else ROWS,
+    )
