@@ -10,7 +10,6 @@ from langmodel.cli.options import threads_option
 from langmodel.cli.preprocess import run_preprocess
 from langmodel.cli.report import corpus_report
 from langmodel.cli.training_run import train_in
-from langmodel.cores import usable_cores
 from langmodel.inference.language_model import SentenceScore
 from langmodel.inference.settings import SamplingSettings
 from langmodel.network.device import prepare_cpu
@@ -48,7 +47,7 @@ def command(threads: int | None) -> int:
 
     Writes corpora/demo and checkpoints/demo in the current directory; trains for three minutes at most.
     """
-    prepare_cpu(threads or usable_cores())
+    prepare_cpu(threads)
     print("1. preprocess: the English documentation inside this Python (pydoc:)\n", flush=True)
     corpus = run_preprocess(("pydoc:",), CORPUS, PreprocessConfig(lowercase=False), workers=1)
     print(corpus_report(corpus))

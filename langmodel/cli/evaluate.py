@@ -8,12 +8,11 @@ import click
 
 from langmodel.cli.options import device_option, model_argument, threads_option
 from langmodel.cli.report import rows_as_text
-from langmodel.cores import usable_cores
 from langmodel.errors import CorpusError, InputError
-from langmodel.inference.language_model import LanguageModel
-from langmodel.network.device import choose_device, prepare_cpu
+from langmodel.inference.language_model import LanguageModel, load
+from langmodel.network.architecture import CONTEXTS
+from langmodel.network.device import prepare_cpu
 from langmodel.network.evaluation import Likelihood
-from langmodel.storage.model_file import CONTEXTS, load_model, model_path
 from langmodel.storage.run_files import read_run
 from langmodel.text.corpus import is_corpus, open_corpus
 from langmodel.text.sources import read_lines
@@ -65,8 +64,8 @@ def command(
 
     Without FILE or CORPUS_DIR, the corpus that the run was trained on. A FILE holds a sentence a line.
     """
-    prepare_cpu(threads or usable_cores())
-    lm = LanguageModel.of(load_model(model_path(model), choose_device(device)))
+    prepare_cpu(threads)
+    lm = load(model, device)
     if data is None or is_corpus(Path(data)):
         path = _corpus_of_run(model) if data is None else Path(data)
         result = _evaluate_split(lm, path, split, context)

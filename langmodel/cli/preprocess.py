@@ -1,8 +1,6 @@
 """`langmodel preprocess`: raw text -> corpus directory."""
 
 import multiprocessing
-import signal
-import sys
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -48,11 +46,7 @@ def run_preprocess(
     **files: Any,
 ) -> Corpus:
     """Preprocess with a bar on a terminal; the corpus that results."""
-    signal.signal(
-        signal.SIGTERM, lambda number, frame: sys.exit(128 + number)
-    )  # so that nothing is left behind
-    bar = progress_bar("preprocessing")
-    with bar, _executor(workers) as executor:
+    with progress_bar("preprocessing") as bar, _executor(workers) as executor:
         return preprocess(sources, output, config, executor=executor, on_tokens=bar.update, **files)
 
 

@@ -7,11 +7,9 @@ from typing import Any
 import click
 
 from langmodel.cli.options import device_option, given, model_argument, setting, threads_option
-from langmodel.cores import usable_cores
-from langmodel.inference.language_model import LanguageModel, SampledSentence
+from langmodel.inference.language_model import SampledSentence, load
 from langmodel.inference.settings import MAX_SEED, UNK_POLICIES, SamplingSettings
-from langmodel.network.device import choose_device, prepare_cpu
-from langmodel.storage.model_file import load_model, model_path
+from langmodel.network.device import prepare_cpu
 
 
 def _as_json(sentence: SampledSentence) -> str:
@@ -70,7 +68,7 @@ def command(
 ) -> None:
     """Draw sentences from MODEL, a run directory or a .safetensors file."""
     wanted = SamplingSettings(**given(settings))
-    prepare_cpu(threads or usable_cores())
-    lm = LanguageModel.of(load_model(model_path(model), choose_device(device)))
+    prepare_cpu(threads)
+    lm = load(model, device)
     for sentence in lm.sample(count, seed=seed, prefix=prefix, settings=wanted):
         print(FORMATS[format_](sentence))

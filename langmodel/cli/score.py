@@ -7,10 +7,9 @@ import click
 
 from langmodel.cli.options import device_option, model_argument, threads_option
 from langmodel.cli.score_formats import FORMATS, LN_OF_BASE, Style
-from langmodel.cores import usable_cores
-from langmodel.inference.language_model import LanguageModel
-from langmodel.network.device import choose_device, prepare_cpu
-from langmodel.storage.model_file import CONTEXTS, load_model, model_path
+from langmodel.inference.language_model import load
+from langmodel.network.architecture import CONTEXTS
+from langmodel.network.device import prepare_cpu
 from langmodel.text.sources import read_lines
 
 
@@ -55,14 +54,12 @@ def command(
 
     A line is one sentence; its END is counted, START is not. Blank lines get a row too: P(END | START).
     """
-    prepare_cpu(threads or usable_cores())
-    lm = LanguageModel.of(load_model(model_path(model), choose_device(device)))
+    prepare_cpu(threads)
+    lm = load(model, device)
     style = Style(base, per_word, header, file, srilm_debug, srilm_unk)
     chosen = FORMATS[format_]
     lines = read_lines(file)
     first = list(islice(lines, 1))  # a file that cannot be read is refused before a header is printed
-    scores = lm.score_lines(
-        chain(first, lines), context, detailed=chosen.detailed and (per_word or format_ != "tsv")
-    )
+    scores = lm.score_lines(chain(first, lines), context, detailed=chosen.detailed(style))
     for line in chosen.write(scores, style):
         print(line)

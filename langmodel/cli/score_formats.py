@@ -35,11 +35,12 @@ class Style:
 
 @dataclass(frozen=True)
 class Format:
-    """What writes a format, and whether it needs each word's rank and entropy."""
+    """What writes a format, and what it needs to know of each word."""
 
     write: Callable[[Iterator[SentenceScore], Style], Iterator[str]]
-    detailed: bool
     help: str
+    detailed: Callable[[Style], bool] = lambda style: False
+    """Whether it shows each word's rank or entropy, which take a pass over every distribution."""
 
 
 def _bits(nats: float) -> float:
@@ -213,12 +214,14 @@ def _neural_complexity(scores: Iterator[SentenceScore], style: Style) -> Iterato
 
 
 FORMATS: dict[str, Format] = {
-    "tsv": Format(_tsv, True, "a header that states the base, then a row a line (--per-word: a word)"),
-    "jsonl": Format(_jsonl, False, "an object a line, with its words"),
-    "kenlm": Format(_kenlm, False, "as KenLM's query prints (base 10)"),
-    "srilm": Format(_srilm, False, "as ngram -ppl -debug N prints (base 10)"),
-    "lm-zoo": Format(_lm_zoo, False, "LM Zoo's surprisal table (base 2)"),
+    "tsv": Format(
+        _tsv, "a header that states the base, then a row a line (--per-word: a word)", lambda s: s.per_word
+    ),
+    "jsonl": Format(_jsonl, "an object a line, with its words"),
+    "kenlm": Format(_kenlm, "as KenLM's query prints (base 10)"),
+    "srilm": Format(_srilm, "as ngram -ppl -debug N prints (base 10)"),
+    "lm-zoo": Format(_lm_zoo, "LM Zoo's surprisal table (base 2)"),
     "neural-complexity": Format(
-        _neural_complexity, True, "word, surprisal, entropy and its reduction (base 2)"
+        _neural_complexity, "word, surprisal, entropy and its reduction (base 2)", lambda s: True
     ),
 }

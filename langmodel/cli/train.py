@@ -6,11 +6,9 @@ from typing import Any
 import click
 
 from langmodel.cli.options import device_option, given, setting, threads_option
-from langmodel.cores import usable_cores
 from langmodel.errors import ConfigError
-from langmodel.network.architecture import CELL_NAMES
+from langmodel.network.architecture import CELL_NAMES, CONTEXTS
 from langmodel.training.config import (
-    CONTEXTS,
     ON_NONFINITE,
     OPTIMIZERS,
     PRESETS,
@@ -112,7 +110,7 @@ def command(
     from langmodel.network.device import choose_device, prepare_cpu
     from langmodel.text.corpus import open_corpus
 
-    prepare_cpu(threads or usable_cores())
+    prepare_cpu(threads)
     return train_in(
         output,
         open_corpus(corpus_dir),

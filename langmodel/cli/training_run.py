@@ -82,7 +82,7 @@ class TrainingRun:
         rows = len(self.corpus.vocabulary)
         self.say(f"untrained loss {untrained_loss:.3f} nats; ln V = ln {rows:,} = {math.log(rows):.3f}")
 
-    def on_step(self, loss: float, tokens: int, gradient_norm: float) -> None:
+    def on_step(self, loss: float, tokens: int) -> None:
         if not math.isfinite(loss):
             loss = self._loss  # a skipped step
         self._loss = loss if math.isnan(self._loss) else (

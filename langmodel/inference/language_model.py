@@ -20,12 +20,13 @@ from langmodel.inference.scoring import (
     with_entropy_and_rank,
 )
 from langmodel.inference.settings import MAX_SEED, SamplingSettings
+from langmodel.network.architecture import CONTEXTS
 from langmodel.network.device import choose_device
 from langmodel.network.evaluation import NOTHING, Likelihood, evaluate_windows, evaluation_windows
 from langmodel.network.likelihood import log_probabilities, perplexity
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.network.windows import IdArray
-from langmodel.storage.model_file import CONTEXTS, SavedModel, load_model, model_path
+from langmodel.storage.model_file import SavedModel, load_model, model_path
 from langmodel.text.pipeline import Pipeline
 from langmodel.text.vocabulary import END_ID, SPECIAL_TOKENS, UNK_ID, Vocabulary
 

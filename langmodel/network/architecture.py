@@ -7,6 +7,9 @@ from langmodel.errors import ConfigError
 
 CELL_NAMES = ("rnn", "gru", "lstm")
 
+CONTEXTS = ("document", "sentence")
+"""What the hidden state is carried over: a whole stream, or one sentence."""
+
 MAX_SIZE = 2**20
 """No embedding or layer is larger; a file that says so is refused before memory is taken."""
 

@@ -2,6 +2,7 @@
 
 import torch
 
+from langmodel.cores import usable_cores
 from langmodel.errors import ConfigError
 
 
@@ -30,7 +31,10 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def prepare_cpu(threads: int) -> None:
-    """Set the thread count, on which the bits of a result depend, and flush denormals, which are slow."""
-    torch.set_num_threads(threads)
+def prepare_cpu(threads: int | None) -> None:
+    """Set the thread count, on which the bits of a result depend, and flush denormals, which are slow.
+
+    None: as many threads as there are usable cores.
+    """
+    torch.set_num_threads(threads or usable_cores())
     torch.set_flush_denormal(True)

@@ -7,6 +7,7 @@ that the words, UNK and END sum to one. Sums over tokens are float64.
 # N = tokens, O = output width, V = vocabulary
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -22,11 +23,13 @@ CHUNK_ELEMENTS = 3 * 2**20
 CHUNK_ELEMENTS_GPU = 2**28
 
 
-def _chunk_rows(hidden_NO: Tensor, vocabulary_size: int) -> int:
+def _chunks(hidden_NO: Tensor, weight_VO: Tensor) -> Iterator[slice]:
+    """Rows whose logits are held together, as equal in number as they can be."""
     N = hidden_NO.shape[0]
     limit = CHUNK_ELEMENTS if hidden_NO.device.type == "cpu" else CHUNK_ELEMENTS_GPU
-    chunks = max(1, math.ceil(N * vocabulary_size / limit))
-    return max(1, math.ceil(N / chunks))
+    chunks = max(1, math.ceil(N * weight_VO.shape[0] / limit))
+    rows = max(1, math.ceil(N / chunks))
+    return (slice(start, start + rows) for start in range(0, N, rows))
 
 
 def logits(hidden_NO: Tensor, weight_VO: Tensor, bias_V: Tensor | None) -> Tensor:
@@ -55,11 +58,8 @@ def _softmax_and_nll_(logits_NV: Tensor, targets_N1: Tensor) -> tuple[Tensor, Te
 
 def token_nll(hidden_NO: Tensor, weight_VO: Tensor, bias_V: Tensor | None, targets_N: Tensor) -> Tensor:
     """-log p of each target in nats, shape (N,), in chunks of rows; carries no gradient."""
-    N, V = hidden_NO.shape[0], weight_VO.shape[0]
-    nll_N = hidden_NO.new_empty(N)
-    rows = _chunk_rows(hidden_NO, V)
-    for start in range(0, N, rows):
-        chunk = slice(start, start + rows)
+    nll_N = hidden_NO.new_empty(hidden_NO.shape[0])
+    for chunk in _chunks(hidden_NO, weight_VO):
         logits_NV = logits(hidden_NO[chunk], weight_VO, bias_V)
         _, nll_N[chunk] = _softmax_and_nll_(logits_NV, targets_N[chunk].unsqueeze(1))
     return nll_N
@@ -71,11 +71,8 @@ def token_details(hidden_NO: Tensor, weight_VO: Tensor, bias_V: Tensor | None, t
     Nats; rank 1 is the likeliest word, and words of equal probability share the better rank. In chunks
     of rows; carries no gradient.
     """
-    N, V = hidden_NO.shape[0], weight_VO.shape[0]
-    details_N3 = hidden_NO.new_empty(N, 3)
-    rows = _chunk_rows(hidden_NO, V)
-    for start in range(0, N, rows):
-        chunk = slice(start, start + rows)
+    details_N3 = hidden_NO.new_empty(hidden_NO.shape[0], 3)
+    for chunk in _chunks(hidden_NO, weight_VO):
         logits_NV = logits(hidden_NO[chunk], weight_VO, bias_V)
         targets_N1 = targets_N[chunk].unsqueeze(1)
         rank_N = (logits_NV > logits_NV.gather(1, targets_N1)).sum(1) + 1
@@ -98,19 +95,16 @@ class _NLLSum(torch.autograd.Function):
     def forward(
         ctx: Any, hidden_NO: Tensor, weight_VO: Tensor, bias_V: Tensor | None, targets_N: Tensor
     ) -> Tensor:
-        V = weight_VO.shape[0]
         total = torch.zeros((), dtype=torch.float64, device=hidden_NO.device)
         grad_hidden = torch.empty_like(hidden_NO)
         grad_weight_OV: Tensor | None = None
         grad_bias = None if bias_V is None else torch.zeros_like(bias_V)
-        rows = _chunk_rows(hidden_NO, V)
-        for start in range(0, hidden_NO.shape[0], rows):
-            hidden = hidden_NO[start : start + rows]
-            targets_N1 = targets_N[start : start + rows].unsqueeze(1)
+        for chunk in _chunks(hidden_NO, weight_VO):
+            hidden, targets_N1 = hidden_NO[chunk], targets_N[chunk].unsqueeze(1)
             error_NV, nll_N = _softmax_and_nll_(logits(hidden, weight_VO, bias_V), targets_N1)
             total += nll_N.sum(dtype=torch.float64)
             error_NV.scatter_add_(1, targets_N1, error_NV.new_full((1, 1), -1.0).expand(len(hidden), 1))
-            grad_hidden[start : start + rows] = product(error_NV, weight_VO.t())
+            grad_hidden[chunk] = product(error_NV, weight_VO.t())
             part_OV = product(hidden.t(), error_NV.t())
             grad_weight_OV = part_OV if grad_weight_OV is None else grad_weight_OV.add_(part_OV)
             if grad_bias is not None:

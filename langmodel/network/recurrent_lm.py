@@ -88,11 +88,20 @@ class RecurrentLM(nn.Module):
 
         The second value is the state after the last, as `read` gives it.
         """
+        inputs_T1 = torch.tensor([START_ID, *ids], device=self.device).unsqueeze(1)
+        hidden_T1H, after = self._recur(inputs_T1, self.zero_state(1), 0.0, None)
+        return [hidden[:, 0] for hidden in hidden_T1H], after
+
+    def _recur(
+        self, inputs_TB: Tensor, state: State, rate: float, generator: torch.Generator | None
+    ) -> tuple[list[Tensor], State]:
+        """Every layer's output for every step, shape (T, B, H), dropout at `rate` done; the state after."""
+        hidden = locked_dropout(F.embedding(inputs_TB, self.embedding), rate, generator)
         outputs, after = [], []
-        hidden = F.embedding(torch.tensor([START_ID, *ids], device=self.device).unsqueeze(1), self.embedding)
-        for layer, layer_state in zip(self._layers(), self.zero_state(1), strict=True):
+        for layer, layer_state in zip(self._layers(), state, strict=True):
             hidden, layer_state = layer(hidden, layer_state)
-            outputs.append(hidden[:, 0])
+            hidden = locked_dropout(hidden, rate, generator)
+            outputs.append(hidden)
             after.append(layer_state)
         return outputs, tuple(after)
 
@@ -104,12 +113,5 @@ class RecurrentLM(nn.Module):
         `generator` draws the dropout masks while training.
         """
         rate = self.architecture.dropout if self.training else 0.0
-        hidden = locked_dropout(F.embedding(inputs_TB, self.embedding), rate, generator)
-        after = []
-        for layer, layer_state in zip(self._layers(), state, strict=True):
-            hidden, layer_state = layer(hidden, layer_state)
-            hidden = locked_dropout(hidden, rate, generator)
-            after.append(layer_state)
-        if self.projection is not None:
-            hidden = linear(hidden, self.projection, None)
-        return hidden, tuple(after)
+        (*_, hidden), after = self._recur(inputs_TB, state, rate, generator)
+        return hidden if self.projection is None else linear(hidden, self.projection, None), after

@@ -49,17 +49,21 @@ class Cell(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class RNNCell:
-    """s' = tanh(x + W_s s + b_s): Elman 1990, and the tutorial's network without b_s."""
-
-    gates = 1
+class _OneState:
+    """A cell whose state is s alone, of as many units as the layer, and that has no further parameters."""
 
     def state_sizes(self, hidden_size: int) -> tuple[int, ...]:
         return (hidden_size,)
 
     def extra_shapes(self, hidden_size: int) -> dict[str, tuple[int, ...]]:
         return {}
+
+
+@dataclass(frozen=True)
+class RNNCell(_OneState):
+    """s' = tanh(x + W_s s + b_s): Elman 1990, and the tutorial's network without b_s."""
+
+    gates = 1
 
     def forward(self, p: Parameters, gates_x: Array, state: State) -> tuple[State, Cache]:
         (s,) = state
@@ -78,7 +82,7 @@ class RNNCell:
 
 
 @dataclass(frozen=True)
-class GRUCell:
+class GRUCell(_OneState):
     """Cho et al. 2014, with the reset gate r after the product, as cuDNN, PyTorch and Keras have it:
 
     r, z = σ(x_r + W_r s + b_r), σ(x_z + W_z s + b_z);  n = tanh(x_n + r ⊙ (W_n s + b_n));
@@ -88,12 +92,6 @@ class GRUCell:
     """
 
     gates = 3
-
-    def state_sizes(self, hidden_size: int) -> tuple[int, ...]:
-        return (hidden_size,)
-
-    def extra_shapes(self, hidden_size: int) -> dict[str, tuple[int, ...]]:
-        return {}
 
     def forward(self, p: Parameters, gates_x: Array, state: State) -> tuple[State, Cache]:
         (s,) = state

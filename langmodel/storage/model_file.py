@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from langmodel.errors import InputError, ModelFileError
-from langmodel.network.architecture import Architecture
+from langmodel.network.architecture import CONTEXTS, Architecture
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.storage.atomic import write_atomically
 from langmodel.storage.container import pack, read_document, read_file, read_tensors
@@ -23,8 +23,6 @@ PREVIOUS = "previous.safetensors"
 
 WEIGHT, TRAINING = "model.", "training."
 """Prefixes of tensor names."""
-
-CONTEXTS = ("document", "sentence")
 
 
 @dataclass(frozen=True, kw_only=True)

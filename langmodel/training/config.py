@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from langmodel.errors import ConfigError
-from langmodel.network.architecture import Architecture
+from langmodel.network.architecture import CONTEXTS, Architecture
 
-CONTEXTS = ("document", "sentence")
 OPTIMIZERS = ("sgd", "adamw")
 ON_NONFINITE = ("stop", "skip")
 MAX_SEED = 2**32 - 1

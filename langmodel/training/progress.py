@@ -44,18 +44,13 @@ class Evaluation:
     """None when the corpus has no validation split."""
     is_best: bool
 
-    @property
-    def judged_loss(self) -> float:
-        """What early stopping, `best` and the schedule go by."""
-        return self.train_loss if self.valid is None else self.valid.loss
-
 
 class Observer(Protocol):
     """Who is told what happens; the trainer can be asked for its state from any of these."""
 
     def on_start(self, untrained_loss: float, total_tokens: int) -> None: ...
 
-    def on_step(self, loss: float, tokens: int, gradient_norm: float) -> None:
+    def on_step(self, loss: float, tokens: int) -> None:
         """`loss` is the window's mean nats per token, `tokens` its targets."""
         ...
 

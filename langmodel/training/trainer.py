@@ -102,12 +102,12 @@ class Trainer:
             if should_stop():
                 return False
             window = next(windows)
-            loss, norm = self.train_step(window.to(self.network.device))
+            loss = self.train_step(window.to(self.network.device))
             progress.window += 1
             if progress.window == self._windows.per_epoch:
                 progress.epoch, progress.window = progress.epoch + 1, 0
                 windows = self._windows.epoch(progress.epoch)
-            observer.on_step(loss, window.tokens, norm)
+            observer.on_step(loss, window.tokens)
 
     def _evaluation_is_due(self) -> bool:
         progress, every = self.progress, self.config.evaluate_every
@@ -122,8 +122,8 @@ class Trainer:
         """Of the next step."""
         return self.config.learning_rate * self._schedule.share(self.progress.step)
 
-    def train_step(self, window: Window) -> tuple[float, float]:
-        """Forward, backward, clip, update; the window's mean nats per token and the gradient's norm."""
+    def train_step(self, window: Window) -> float:
+        """Forward, backward, clip, update; the window's mean nats per token."""
         network, progress = self.network, self.progress
         if window.fresh:
             self._state = network.zero_state(window.inputs_TB.shape[1])
@@ -136,7 +136,7 @@ class Trainer:
         nll, gradient_norm = float(total.detach()), float(norm)
         if not (math.isfinite(nll) and math.isfinite(gradient_norm)):
             self._skip_or_stop("the gradient" if math.isfinite(nll) else "the loss")
-            return nll / window.tokens, gradient_norm
+            return nll / window.tokens
         progress.skipped_in_a_row = 0
         if self.config.clip:
             torch.nn.utils.clip_grads_with_norm_(self._parameters, self.config.clip, norm)
@@ -148,7 +148,7 @@ class Trainer:
         progress.tokens += window.tokens
         progress.train_nll += nll
         progress.train_tokens += window.tokens
-        return nll / window.tokens, gradient_norm
+        return nll / window.tokens
 
     def _skip_or_stop(self, what: str) -> None:
         """Leave weights and state as they were before the step, and go on if that is allowed."""

@@ -25,8 +25,9 @@ def written(
     name: str, lines: list[str] = LINES, lm: LanguageModel | None = None, **style: object
 ) -> list[str]:
     chosen = FORMATS[name]
-    scores = (lm or uniform_model()).score_lines(lines, detailed=chosen.detailed)
-    return list(chosen.write(scores, Style(**style)))
+    wanted = Style(**style)
+    scores = (lm or uniform_model()).score_lines(lines, detailed=chosen.detailed(wanted))
+    return list(chosen.write(scores, wanted))
 
 
 def test_tsv_by_line():

@@ -38,7 +38,7 @@ class Recorder:
     def on_start(self, untrained_loss: float, total_tokens: int) -> None:
         self.untrained = untrained_loss
 
-    def on_step(self, loss: float, tokens: int, gradient_norm: float) -> None:
+    def on_step(self, loss: float, tokens: int) -> None:
         self.losses.append(loss)
 
     def on_evaluation(self, evaluation: Evaluation) -> None:
@@ -119,8 +119,8 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others():
 
 def test_sampling_and_global_randomness_do_not_touch_training():
     class Noisy(Recorder):
-        def on_step(self, loss: float, tokens: int, gradient_norm: float) -> None:
-            super().on_step(loss, tokens, gradient_norm)
+        def on_step(self, loss: float, tokens: int) -> None:
+            super().on_step(loss, tokens)
             torch.rand(3)
 
     trainer, recorder = make_trainer(TINY), Noisy()
@@ -193,8 +193,8 @@ def test_an_evaluated_loss_that_is_no_number_stops_the_run():
     trainer = make_trainer(TINY)
 
     class Explodes(Recorder):
-        def on_step(self, loss: float, tokens: int, gradient_norm: float) -> None:
-            super().on_step(loss, tokens, gradient_norm)
+        def on_step(self, loss: float, tokens: int) -> None:
+            super().on_step(loss, tokens)
             if trainer.progress.window == 0:
                 with torch.no_grad():
                     trainer.network.output_bias.fill_(math.nan)
@@ -239,8 +239,8 @@ class Poisoned(Recorder):
         with torch.no_grad():
             self.trainer.network.output_bias.fill_(value)
 
-    def on_step(self, loss: float, tokens: int, gradient_norm: float) -> None:
-        super().on_step(loss, tokens, gradient_norm)
+    def on_step(self, loss: float, tokens: int) -> None:
+        super().on_step(loss, tokens)
         self._poison()
 
 
