@@ -194,7 +194,7 @@ def training() -> Iterator[Row]:
     for cell, vocabulary_size, size, layers in NETWORKS:
         ids = zipf_ids(BATCH * BPTT * 40, vocabulary_size)
         config = TrainingConfig(
-            cell=cell, embedding_size=size, hidden_size=(size,), layers=layers, tied=False, dropout=0.0,
+            cell=cell, embedding_size=size, hidden_size=(size,), layers=layers, tied=False, dropout=(0.0,),
             optimizer="sgd", schedule="constant", learning_rate=1.0, batch_size=BATCH, bptt=BPTT,
         )  # fmt: skip
         ours = our_steps(config, vocabulary_size, ids)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 
-from langmodel.cli.training_run import train_in
+from langmodel.cli.run_directory import Wanted, train_in
 from langmodel.network.device import prepare_cpu
 from langmodel.storage.model_file import BEST, LAST, load_model
 from langmodel.storage.run_files import METRICS, RUN, read_metrics, read_run
@@ -29,8 +29,8 @@ from langmodel.training.config import TrainingConfig
 TEXT = "the cat sat on the mat .\nthe dog saw the cat .\na cat ran from the dog .\na bird sang .\n" * 40
 
 CONFIG = TrainingConfig(
-    cell="gru", embedding_size=24, hidden_size=(24,), dropout=0.2, context="sentence", bptt=4, batch_size=2,
-    epochs=4, evaluate_every=23, patience=0,
+    cell="gru", embedding_size=24, hidden_size=(24,), dropout=(0.2,), context="sentence",
+    bptt=4, batch_size=2, epochs=4, evaluate_every=23, patience=0,
 )  # fmt: skip
 
 LONGEST_LIFE = 2.0
@@ -48,7 +48,7 @@ def start_trainer(directory: Path, corpus: Corpus) -> int:
         os.dup2(silence, 1)
         os.dup2(silence, 2)
         resume = (directory / LAST).exists()
-        code = train_in(directory, corpus, CONFIG, device=torch.device("cpu"), resume=resume)
+        code = train_in(directory, corpus, CONFIG, Wanted(resume=resume), device=torch.device("cpu"))
     finally:
         os._exit(code)
 

@@ -9,7 +9,9 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "langmodel"
 
-ROOMS = ["errors", "cores", "text", "network", "storage", "training", "inference", "reference", "cli"]
+ROOMS = [
+    "errors", "cores", "text", "network", "baselines", "storage", "training", "inference", "reference", "cli",
+]  # fmt: skip
 
 MAY_IMPORT = {room: set(ROOMS[: index + 1]) for index, room in enumerate(ROOMS)}
 MAY_IMPORT["inference"].remove("training")
@@ -66,4 +68,4 @@ def test_import_langmodel_and_help_load_neither_torch_nor_nltk():
 
 
 def test_training_does_not_load_nltk():
-    assert "nltk" not in loaded_by("import langmodel.cli.training_run")
+    assert "nltk" not in loaded_by("import langmodel.cli.run_directory")

@@ -9,7 +9,7 @@ import langmodel
 from langmodel.cli.options import threads_option
 from langmodel.cli.preprocess import run_preprocess
 from langmodel.cli.report import corpus_report
-from langmodel.cli.training_run import train_in
+from langmodel.cli.run_directory import Wanted, train_in
 from langmodel.inference.language_model import SentenceScore
 from langmodel.inference.settings import SamplingSettings
 from langmodel.network.device import prepare_cpu
@@ -52,7 +52,9 @@ def command(threads: int | None) -> int:
     corpus = run_preprocess(("pydoc:",), CORPUS, PreprocessConfig(lowercase=False), workers=1)
     print(corpus_report(corpus))
     print("\n2. train\n", flush=True)
-    code = train_in(RUN, corpus, CONFIG, device=torch.device("cpu"), max_minutes=MAX_MINUTES, overwrite=True)
+    code = train_in(
+        RUN, corpus, CONFIG, Wanted(max_minutes=MAX_MINUTES, overwrite=True), device=torch.device("cpu")
+    )
     if code:
         return code
     lm = langmodel.load(RUN)

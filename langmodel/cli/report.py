@@ -1,6 +1,4 @@
-"""What a person wants to know about a corpus or a model, as text."""
-
-import math
+"""What a person wants to know about a corpus, as text; imports no torch."""
 
 from langmodel.text.corpus import SPLITS, Corpus
 from langmodel.text.vocabulary import SPECIAL_TOKENS
@@ -9,12 +7,6 @@ from langmodel.text.vocabulary import SPECIAL_TOKENS
 def rows_as_text(rows: list[tuple[str, str]]) -> str:
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
-
-
-def shown_perplexity(loss: float) -> str:
-    """The perplexity of a loss in nats per token, short even when training has exploded."""
-    value = math.exp(min(loss, 700))
-    return f"{value:,.2f}" if value < 1e6 else f"{value:.3g}"
 
 
 def corpus_report(corpus: Corpus) -> str:

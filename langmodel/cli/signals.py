@@ -10,8 +10,9 @@ from typing import Any
 class StopSignal:
     """While in force, the first signal asks to stop and a second one ends the process at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, quiet: bool = False) -> None:
         self.number = 0
+        self._quiet = quiet
         self._before: dict[int, Any] = {}
 
     @property
@@ -24,7 +25,8 @@ class StopSignal:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
         self.number = number
-        os.write(sys.stderr.fileno(), b"\nstopping after this step; once more to quit at once\n")
+        if not self._quiet:
+            os.write(sys.stderr.fileno(), b"\nstopping after this step; once more to quit at once\n")
 
     def __enter__(self) -> "StopSignal":
         for number in (signal.SIGINT, signal.SIGTERM):

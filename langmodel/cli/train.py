@@ -9,6 +9,7 @@ from langmodel.cli.options import device_option, given, setting, threads_option
 from langmodel.errors import ConfigError
 from langmodel.network.architecture import CELL_NAMES, CONTEXTS
 from langmodel.training.config import (
+    AVERAGES,
     ON_NONFINITE,
     OPTIMIZERS,
     PRESETS,
@@ -18,18 +19,21 @@ from langmodel.training.config import (
 )
 
 
-class _Sizes(click.ParamType[tuple[int, ...]]):
-    """One whole number, or several with commas between."""
+class _Several(click.ParamType[tuple[Any, ...]]):
+    """One number of a kind, or several with commas between."""
 
-    name = "integer[,integer...]"
+    def __init__(self, kind: type, called: str) -> None:
+        self.kind = kind
+        self.called = called
+        self.name = f"{kind.__name__}[,{kind.__name__}...]"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, ...]:
+    ) -> tuple[Any, ...]:
         try:
-            return tuple(int(part) for part in str(value).split(","))
+            return tuple(self.kind(part) for part in str(value).split(","))
         except ValueError:
-            self.fail(f"{value!r} is not a whole number, nor several with commas between", param, ctx)
+            self.fail(f"{value!r} is not {self.called}, nor several with commas between", param, ctx)
 
 
 @click.command("train")
@@ -43,11 +47,17 @@ class _Sizes(click.ParamType[tuple[int, ...]]):
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="Settings in TOML; flags win.")
 @setting(TrainingConfig, "--cell", "Recurrent cell.", type=click.Choice(CELL_NAMES))
 @setting(TrainingConfig, "--embedding-size", "Word vectors; 0: one-hot input, as in the tutorial.")
-@setting(TrainingConfig, "--hidden-size", "Units per layer; or each layer's, as in 512,1024.", type=_Sizes())
+@setting(TrainingConfig, "--hidden-size", "Units per layer; or each layer's, as in 512,1024.",
+         type=_Several(int, "a whole number"))  # fmt: skip
 @setting(TrainingConfig, "--layers", "Recurrent layers.")
 @setting(TrainingConfig, "--tied/--untied", "Output layer shares the embedding.")
 @setting(TrainingConfig, "--bias/--no-bias", "Bias vectors.")
-@setting(TrainingConfig, "--dropout", "Of embedding, layers and output.")
+@setting(TrainingConfig, "--dropout", "Of input, between layers, of output; or each, as in 0.4,0.25,0.4.",
+         type=_Several(float, "a number"))  # fmt: skip
+@setting(TrainingConfig, "--word-dropout", "Of whole words of the vocabulary.")
+@setting(TrainingConfig, "--weight-drop", "Of the recurrent matrices' entries.")
+@setting(TrainingConfig, "--ar", "Activation regularisation: weight of the output's mean square.")
+@setting(TrainingConfig, "--tar", "Temporal activation regularisation: of its change from step to step.")
 @setting(
     TrainingConfig,
     "--context",
@@ -55,17 +65,27 @@ class _Sizes(click.ParamType[tuple[int, ...]]):
     type=click.Choice(CONTEXTS),
 )
 @setting(TrainingConfig, "--bptt", "Time steps per truncated-BPTT window.")
+@setting(TrainingConfig, "--random-bptt/--fixed-bptt", "Windows of random length, bptt on average.")
+@setting(TrainingConfig, "--partial-shuffle/--in-order", "Each epoch begins every column elsewhere.")
 @setting(TrainingConfig, "--batch-size", "Columns, or sentences, side by side.")
 @setting(TrainingConfig, "--optimizer", "How weights are updated.", type=click.Choice(OPTIMIZERS))
 @setting(
     TrainingConfig,
     "--schedule",
-    "Of the learning rate. halve: the tutorial's rule, when the evaluated loss rises.",
+    "Of the learning rate. halve: the tutorial's rule, when the evaluated loss rises. plateau: a quarter "
+    "whenever it is not the lowest so far.",
     type=click.Choice(SCHEDULES),
 )
 @setting(TrainingConfig, "--learning-rate", "The schedule's highest.")
 @setting(TrainingConfig, "--weight-decay", "Pull of weights towards zero.")
 @setting(TrainingConfig, "--clip", "Largest norm of the gradient; 0: off.")
+@setting(
+    TrainingConfig,
+    "--average",
+    "Of the weights, judged and kept in their place. ema: the older the less. tail: of the last 30% of the "
+    "steps. nt-asgd: since the loss ceased to fall.",
+    type=click.Choice(AVERAGES),
+)
 @setting(TrainingConfig, "--epochs", "Passes over the training split.")
 @setting(TrainingConfig, "--patience", "Evaluations without improvement before stopping; 0: never.")
 @setting(TrainingConfig, "--evaluate-every", "Steps between evaluations; 0: once an epoch.")
@@ -80,6 +100,7 @@ class _Sizes(click.ParamType[tuple[int, ...]]):
 @click.option("--max-minutes", type=float, help="Stop and save after this long.")
 @click.option("--resume", is_flag=True, help="Go on where the run in the directory stopped.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in the directory.")
+@click.option("--baselines/--no-baselines", default=True, help="Compare the result with n-grams in the end.")
 @device_option
 @threads_option
 def command(
@@ -90,6 +111,7 @@ def command(
     max_minutes: float | None,
     resume: bool,
     overwrite: bool,
+    baselines: bool,
     device: str,
     threads: int | None,
     **settings: Any,
@@ -106,7 +128,7 @@ def command(
     # A resumed run has its own settings; those that are named must agree with them.
     config = TrainingConfig() if resume else TrainingConfig(**chosen)
 
-    from langmodel.cli.training_run import train_in
+    from langmodel.cli.run_directory import Wanted, train_in
     from langmodel.network.device import choose_device, prepare_cpu
     from langmodel.text.corpus import open_corpus
 
@@ -115,9 +137,7 @@ def command(
         output,
         open_corpus(corpus_dir),
         config,
+        Wanted(max_minutes=max_minutes, resume=resume, overwrite=overwrite, baselines=baselines),
         device=choose_device(device),
-        max_minutes=max_minutes,
-        resume=resume,
-        overwrite=overwrite,
         given=chosen,
     )

@@ -1,4 +1,4 @@
-"""A training run on disk and on the terminal: sets the trainer up, saves, reports."""
+"""A training run on disk and on the terminal: the trainer's observer, which saves and reports."""
 
 import math
 import platform
@@ -13,25 +13,17 @@ from tqdm import tqdm
 
 from langmodel import __version__
 from langmodel.cli.bar import progress_bar
+from langmodel.cli.baselines import compare_with_baselines
 from langmodel.cli.curves import draw_curves
-from langmodel.cli.report import shown_perplexity
+from langmodel.cli.model_report import shown_perplexity
 from langmodel.cli.signals import StopSignal
-from langmodel.errors import ConfigError, InputError, ModelFileError
 from langmodel.inference.language_model import LanguageModel
+from langmodel.network.likelihood import perplexity
 from langmodel.network.recurrent_lm import RecurrentLM
-from langmodel.storage.atomic import locked_directory
-from langmodel.storage.model_file import BEST, LAST, PREVIOUS, SavedModel, load_model, save_model
-from langmodel.storage.run_files import (
-    CURVES,
-    METRICS,
-    RUN,
-    append_metrics,
-    cut_metrics,
-    read_metrics,
-    write_run,
-)
-from langmodel.text.corpus import Corpus, is_corpus
-from langmodel.training.config import TrainingConfig, config_from_mapping
+from langmodel.storage.model_file import BEST, LAST, PREVIOUS, SavedModel, save_model
+from langmodel.storage.run_files import CURVES, METRICS, RUN, append_metrics, read_metrics, write_run
+from langmodel.storage.training_state import TrainingState
+from langmodel.text.corpus import Corpus
 from langmodel.training.progress import Evaluation
 from langmodel.training.trainer import Trainer
 
@@ -44,35 +36,15 @@ RATE_SMOOTHING = 0.98
 
 
 class TrainingRun:
-    """One run directory while it is trained in; the trainer's observer."""
+    """One run directory while it is trained in."""
 
-    def __init__(
-        self,
-        corpus: Corpus,
-        directory: Path,
-        config: TrainingConfig,
-        *,
-        device: torch.device,
-        resume: SavedModel | None,
-    ) -> None:
+    def __init__(self, trainer: Trainer, corpus: Corpus, directory: Path) -> None:
+        self.trainer = trainer
         self.corpus = corpus
         self.directory = directory
-        self.config = config
-        if resume is None:
-            generator = torch.Generator().manual_seed(config.seed)
-            network = RecurrentLM(config.architecture(len(corpus.vocabulary)), generator)
-        else:
-            network = resume.network
-        self.network = network.to(device)
-        self.trainer = Trainer(
-            self.network,
-            corpus.split("train"),
-            corpus.split("valid"),
-            config,
-            resume.training if resume else None,
-        )
+        self.config = trainer.config
         self._started = self._last_save = self._last_evaluation = time.monotonic()
-        self._tokens_at_evaluation = self.trainer.progress.tokens
+        self._tokens_at_evaluation = trainer.progress.tokens
         self._loss = math.nan
         self._bar: Any = None
 
@@ -92,8 +64,6 @@ class TrainingRun:
             shown = f"loss {self._loss:.3f}, perplexity {shown_perplexity(self._loss)}"
             self._bar.set_postfix_str(shown, refresh=False)
         self._bar.update(tokens)
-        if time.monotonic() - self._last_save > SAVE_SECONDS:
-            self.save_last()
 
     def on_evaluation(self, evaluation: Evaluation) -> None:
         now = time.monotonic()
@@ -108,7 +78,7 @@ class TrainingRun:
                 "tokens": evaluation.tokens,
                 "learning_rate": evaluation.learning_rate,
                 "train_loss": evaluation.train_loss,
-                "train_perplexity": math.exp(min(evaluation.train_loss, 700)),
+                "train_perplexity": min(perplexity(evaluation.train_loss, 1), sys.float_info.max),
                 "valid_loss": valid and valid.loss,
                 "valid_perplexity": valid and min(valid.perplexity, sys.float_info.max),
                 "words_per_second": rate,
@@ -116,19 +86,23 @@ class TrainingRun:
             },
         )
         if evaluation.is_best:
-            save_model(self.directory / BEST, self._saved(with_training=False))
-        self.save_last()
+            save_model(self.directory / BEST, self._saved(self.trainer.judged))
         judged = "" if valid is None else f"validation perplexity {shown_perplexity(valid.loss)}, "
         self.say(
             f"epoch {evaluation.tokens / self.tokens_per_epoch:.3g}: {judged}training perplexity "
             f"{shown_perplexity(evaluation.train_loss)}, {rate:,.0f} words/s"
             + (", best so far" if evaluation.is_best else "")
         )
-        lm = LanguageModel(self.network, self.corpus.vocabulary, self.corpus.pipeline)
+        lm = LanguageModel(self.trainer.judged, self.corpus.vocabulary, self.corpus.pipeline)
         for sentence in lm.sample(SHOWN_SAMPLES, seed=evaluation.number):
             self.say(f"    {sentence}")
-        self.network.train()
+        self.trainer.network.train()
         self._last_evaluation, self._tokens_at_evaluation = time.monotonic(), evaluation.tokens
+
+    def on_save(self, state: TrainingState) -> None:
+        saved = self._saved(self.trainer.network, state)
+        save_model(self.directory / LAST, saved, keep_as=self.directory / PREVIOUS)
+        self._last_save = time.monotonic()
 
     # What the run does.
 
@@ -139,15 +113,10 @@ class TrainingRun:
     def say(self, line: str) -> None:
         tqdm.write(line, file=sys.stderr)
 
-    def save_last(self) -> None:
-        saved = self._saved(with_training=True)
-        save_model(self.directory / LAST, saved, keep_as=self.directory / PREVIOUS)
-        self._last_save = time.monotonic()
-
-    def _saved(self, *, with_training: bool) -> SavedModel:
+    def _saved(self, network: RecurrentLM, training: TrainingState | None = None) -> SavedModel:
         progress = self.trainer.progress
         return SavedModel(
-            network=self.network,
+            network=network,
             vocabulary=self.corpus.vocabulary,
             pipeline=self.corpus.pipeline,
             context=self.config.context,
@@ -160,11 +129,14 @@ class TrainingRun:
                 "tokens": progress.tokens,
                 "best_loss": None if math.isinf(progress.best_loss) else progress.best_loss,
             },
-            training=self.trainer.state() if with_training else None,
+            training=training,
         )
 
-    def train(self, max_minutes: float | None) -> int:
-        """Train to the end, the time limit or a signal; returns the exit code."""
+    def train(self, max_minutes: float | None, *, baselines: bool) -> int:
+        """Train to the end, the time limit or a signal; returns the exit code.
+
+        With `baselines`, a finished run ends by comparing itself with n-grams.
+        """
         self._describe()
         deadline = math.inf if max_minutes is None else self._started + 60 * max_minutes
         with (
@@ -175,25 +147,27 @@ class TrainingRun:
                 self,
                 should_stop=lambda: bool(stop.number) or time.monotonic() > deadline,
                 interrupt_evaluation=lambda: bool(stop.number),
+                should_save=lambda: time.monotonic() - self._last_save > SAVE_SECONDS,
             )
-            if not finished:
-                self.save_last()
         if stop.number:
             self.say(f"interrupted at step {self.trainer.progress.step:,}; go on with --resume")
             return stop.exit_code
         if not finished and not (self.directory / BEST).exists():
-            save_model(self.directory / BEST, self._saved(with_training=False))
+            save_model(self.directory / BEST, self._saved(self.trainer.judged))
         self._finish(finished, max_minutes)
+        if baselines and finished:
+            compare_with_baselines(self.directory / BEST, self.corpus)
         return 0
 
     def _describe(self) -> None:
-        a = self.network.architecture
+        network = self.trainer.network
+        a = network.architecture
         layers = " + ".join(map(str, a.hidden_sizes))
         embedding = f"embedding {a.embedding_size}" if a.embedding_size else "one-hot input"
         self.say(
             f"{a.cell.upper()} {layers}, {embedding}{', tied' if a.tied else ''}, "
-            f"{self.network.parameter_count:,} parameters, on {self.network.device}"
-            + (f" with {torch.get_num_threads()} threads" if self.network.device.type == "cpu" else "")
+            f"{network.parameter_count:,} parameters, on {network.device}"
+            + (f" with {torch.get_num_threads()} threads" if network.device.type == "cpu" else "")
         )
         write_run(self.directory, self._run_values())
 
@@ -204,9 +178,9 @@ class TrainingRun:
             "corpus": str(self.corpus.path.resolve()),
             "corpus_sha256": self.corpus.digest,
             "config": self.config.to_dict(),
-            "architecture": self.network.architecture.to_dict(),
-            "parameters": self.network.parameter_count,
-            "device": str(self.network.device),
+            "architecture": self.trainer.network.architecture.to_dict(),
+            "parameters": self.trainer.network.parameter_count,
+            "device": str(self.trainer.network.device),
             "threads": torch.get_num_threads(),
             "versions": {"python": platform.python_version(), "torch": torch.__version__},
         }
@@ -230,77 +204,3 @@ class TrainingRun:
                   f"at step {progress['best_step']:,}")  # fmt: skip
         files = [BEST, LAST, METRICS, RUN] + ([CURVES] if drawn else [])
         print(f"written to {self.directory}: {', '.join(files)}")
-
-
-def train_in(
-    directory: Path,
-    corpus: Corpus,
-    config: TrainingConfig,
-    *,
-    device: torch.device,
-    max_minutes: float | None = None,
-    resume: bool = False,
-    overwrite: bool = False,
-    given: dict[str, Any] | None = None,
-) -> int:
-    """Train in a run directory; returns the exit code.
-
-    With `resume`, the settings are those of the run, and `given` ones must agree with them.
-    """
-    if not corpus.statistics["train"].targets:
-        raise InputError(f"{corpus.path}: nothing to train on")
-    if is_corpus(directory):
-        raise InputError(f"{directory}: a corpus directory; choose another for the run")
-    last = directory / LAST
-    if resume and not last.exists() and not last.with_name(PREVIOUS).exists():
-        raise InputError(f"{last}: nothing to resume; train without --resume first")
-    with locked_directory(directory):
-        saved = None
-        if resume:
-            saved, config = _resumed(last, corpus, given or {}, device)
-        elif not overwrite and any((directory / name).exists() for name in (BEST, LAST)):
-            raise InputError(
-                f"{directory}: holds a run already; add --resume to go on with it, --overwrite to "
-                "start again, or choose another directory"
-            )
-        run = TrainingRun(corpus, directory, config, device=device, resume=saved)
-        if resume:
-            cut_metrics(directory, run.trainer.progress.evaluated_step)
-            run.say(f"resumed at step {run.trainer.progress.step:,} of {run.trainer.total_steps:,}")
-        else:
-            # Only now: the settings are known to work, and nothing of an older run is lost before.
-            for name in (LAST, PREVIOUS, BEST, METRICS, RUN, CURVES):
-                (directory / name).unlink(missing_ok=True)
-        return run.train(max_minutes)
-
-
-def _resumed(
-    last: Path, corpus: Corpus, given: dict[str, Any], device: torch.device
-) -> tuple[SavedModel, TrainingConfig]:
-    previous = last.with_name(PREVIOUS)
-    try:
-        saved = load_model(last, device)
-    except ModelFileError as error:
-        if not previous.exists():
-            raise
-        tqdm.write(f"WARNING: {error}. Going on from the older {previous}", file=sys.stderr)
-        saved = load_model(previous, device)
-    if saved.training is None:
-        raise InputError(f"{last}: holds no training state; it cannot be resumed")
-    settings = saved.training.values.get("config")
-    config = TrainingConfig(**config_from_mapping(settings if isinstance(settings, dict) else {}, str(last)))
-    for name, value in given.items():
-        if value != getattr(config, name):
-            flag = name.replace("_", "-")
-            raise ConfigError(
-                f"--{flag} {value} differs from the run's {getattr(config, name)}; leave it out"
-            )
-    if saved.provenance.get("corpus_sha256") != corpus.digest:
-        raise InputError(f"{last}: trained on another corpus than {corpus.path}; resume on that one")
-    if saved.provenance.get("threads") != torch.get_num_threads():
-        tqdm.write(
-            f"note: {torch.get_num_threads()} threads now, {saved.provenance.get('threads')} before; "
-            "results will differ in the last bits",
-            file=sys.stderr,
-        )
-    return saved, config

@@ -18,7 +18,7 @@ MAX_LAYERS = 64
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """Everything that decides the shapes of a network's tensors, and its dropout."""
+    """Everything that decides the shapes of a network's tensors."""
 
     vocabulary_size: int
     """Rows of the vocabulary, special tokens included."""
@@ -30,8 +30,6 @@ class Architecture:
     tied: bool = True
     """The output layer shares the embedding matrix (Inan et al. 2016; Press and Wolf 2016)."""
     bias: bool = True
-    dropout: float = 0.0
-    """Share of units dropped on the embedding, between layers and on the output."""
 
     def __post_init__(self) -> None:
         if self.cell not in CELL_NAMES:
@@ -45,8 +43,6 @@ class Architecture:
         for size in self.hidden_sizes:
             if not 1 <= size <= MAX_SIZE:
                 raise ConfigError(f"hidden size must be between 1 and {MAX_SIZE}, got {size}")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"dropout must be at least 0 and under 1, got {self.dropout}")
         if self.tied and not self.embedding_size:
             raise ConfigError("tied weights need an embedding; set --embedding-size, or --untied")
 
@@ -68,6 +64,6 @@ class Architecture:
         if not isinstance(sizes, list) or any(type(size) is not int for size in sizes):
             raise ConfigError("architecture: hidden_sizes is not a list of whole numbers")
         for name, type_ in types.items():
-            if name != "hidden_sizes" and type(data[name]) not in (type_, int if type_ is float else type_):
+            if name != "hidden_sizes" and type(data[name]) is not type_:
                 raise ConfigError(f"architecture: {name} is {data[name]!r}")
         return cls(**{**data, "hidden_sizes": tuple(sizes)})

@@ -105,14 +105,21 @@ class RecurrentLayer(nn.Module):
     def zero_state(self, batch_size: int) -> LayerState:
         return tuple(self.weight_hh.new_zeros(batch_size, self.hidden_size) for _ in range(self.cell.states))
 
-    def forward(self, input_TBI: Tensor, state: LayerState) -> tuple[Tensor, LayerState]:
-        """Hidden states of all steps, shape (T, B, H), and the state after the last."""
+    def forward(
+        self, input_TBI: Tensor, state: LayerState, weight_hh: Tensor | None = None
+    ) -> tuple[Tensor, LayerState]:
+        """Hidden states of all steps, shape (T, B, H), and the state after the last.
+
+        `weight_hh` stands in for the layer's own: the same matrix with entries dropped.
+        """
+        if weight_hh is None:
+            weight_hh = self.weight_hh
         if self.weight_ih is None:
-            return self.cell.recurrence(input_TBI, self.weight_hh, self.bias_hh, state)
+            return self.cell.recurrence(input_TBI, weight_hh, self.bias_hh, state)
         if input_TBI.device.type == "cpu" and not self.cell.native_on_cpu:
             gates_TBG = linear(input_TBI, self.weight_ih, self.bias_ih)
-            return self.cell.recurrence(gates_TBG, self.weight_hh, self.bias_hh, state)
-        weights = [self.weight_ih, self.weight_hh]
+            return self.cell.recurrence(gates_TBG, weight_hh, self.bias_hh, state)
+        weights = [self.weight_ih, weight_hh]
         if self.bias_ih is not None and self.bias_hh is not None:
             weights += [self.bias_ih, self.bias_hh]
         packed = [part.unsqueeze(0) for part in state]

@@ -1,14 +1,63 @@
-"""Dropout whose randomness comes from a generator that is handed in."""
+"""Dropout of five kinds, with every mask of a window drawn from one generator."""
 
-# T = time, B = batch, H = units
+# T = time, B = batch, H = units, V = vocabulary, G = gates × H
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 
-def locked_dropout(input_TBH: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:
-    """Drops the same units at every step of a window (Gal and Ghahramani 2016); scales up the rest."""
-    if rate == 0:
-        return input_TBH
-    mask_BH = torch.empty_like(input_TBH[0]).bernoulli_(1 - rate, generator=generator).div_(1 - rate)
-    return input_TBH * mask_BH
+@dataclass(frozen=True, kw_only=True)
+class DropoutRates:
+    """Shares of what is dropped while training; what is left is scaled up to make good for it."""
+
+    input: float = 0.0
+    """Units of the embedding."""
+    hidden: float = 0.0
+    """Units between layers."""
+    output: float = 0.0
+    """Units of the last layer."""
+    word: float = 0.0
+    """Whole words: rows of the embedding (Gal and Ghahramani 2016)."""
+    weight: float = 0.0
+    """Entries of the recurrent matrices: DropConnect (Wan et al. 2013; Merity et al. 2018)."""
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """The masks of one window: each is drawn once and holds for all its steps (locked dropout).
+
+    Masks over columns are drawn for the columns of all `ranks` processes, and this one, number `rank`, takes
+    its own, so that several processes together drop what one alone would.
+    """
+
+    rates: DropoutRates
+    generator: torch.Generator
+    rank: int = 0
+    ranks: int = 1
+
+    def _mask(self, like: Tensor, shape: tuple[int, ...], rate: float) -> Tensor:
+        return like.new_empty(shape).bernoulli_(1 - rate, generator=self.generator).div_(1 - rate)
+
+    def units(self, input_TBH: Tensor, rate: float) -> Tensor:
+        """Drops the same units at every step of a window (Gal and Ghahramani 2016)."""
+        if rate == 0:
+            return input_TBH
+        _, B, H = input_TBH.shape
+        mask_BH = self._mask(input_TBH, (B * self.ranks, H), rate)
+        return input_TBH * mask_BH[self.rank * B : (self.rank + 1) * B]
+
+    def embed(self, ids_TB: Tensor, weight_VE: Tensor) -> Tensor:
+        """The rows of the words, those of dropped words all zero; then dropout of the input's units."""
+        embedded_TBE = F.embedding(ids_TB, weight_VE)
+        if self.rates.word:
+            mask_V = self._mask(weight_VE, (weight_VE.shape[0],), self.rates.word)
+            embedded_TBE = embedded_TBE * mask_V[ids_TB].unsqueeze(-1)
+        return self.units(embedded_TBE, self.rates.input)
+
+    def weights(self, weight_GH: Tensor) -> Tensor:
+        """A recurrent matrix without the dropped entries; the gradient goes to the whole one."""
+        rate = self.rates.weight
+        return weight_GH * self._mask(weight_GH, tuple(weight_GH.shape), rate) if rate else weight_GH

@@ -1,13 +1,13 @@
 """The likelihood of a stream of ids under a network: what perplexity is made of."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 
 from langmodel.network.likelihood import perplexity, token_nll
 from langmodel.network.recurrent_lm import RecurrentLM
-from langmodel.network.windows import DocumentWindows, IdArray, SentenceWindows, Windows
+from langmodel.network.windows import DocumentWindows, IdArray, SentenceWindows, Window, Windows
 from langmodel.text.vocabulary import UNK_ID
 
 EVALUATION_STEPS = 128
@@ -69,22 +69,31 @@ class Interrupted(Exception):
 
 @torch.inference_mode()
 def evaluate_windows(
-    network: RecurrentLM, windows: Windows, should_stop: Callable[[], bool] = lambda: False
+    network: RecurrentLM,
+    windows: Windows,
+    should_stop: Callable[[], bool] = lambda: False,
+    *,
+    rank: int = 0,
+    ranks: int = 1,
 ) -> Likelihood:
-    """One pass over the windows without dropout. Raises Interrupted as soon as `should_stop()`."""
+    """One pass over the windows without dropout, or over the columns of process `rank` out of `ranks`.
+
+    Raises Interrupted as soon as `should_stop()`.
+    """
     was_training = network.training
     network.eval()
     try:
-        return _evaluate(network, windows, should_stop)
+        shared = (window.columns(rank, ranks) for window in windows.epoch(0))
+        return _evaluate(network, shared, should_stop)
     finally:
         network.train(was_training)
 
 
-def _evaluate(network: RecurrentLM, windows: Windows, should_stop: Callable[[], bool]) -> Likelihood:
+def _evaluate(network: RecurrentLM, windows: Iterator[Window], should_stop: Callable[[], bool]) -> Likelihood:
     total = torch.zeros(2, dtype=torch.float64, device=network.device)
     tokens = oov = 0
     state = network.zero_state(1)
-    for window in windows.epoch(0):
+    for window in windows:
         if should_stop():
             raise Interrupted
         oov += int((window.targets_N == UNK_ID).sum())

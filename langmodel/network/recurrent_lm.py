@@ -4,6 +4,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -12,11 +13,25 @@ from torch.nn import functional as F
 
 from langmodel.network.architecture import Architecture
 from langmodel.network.cells import CELLS, RecurrentLayer, State, uniform_
-from langmodel.network.dropout import locked_dropout
+from langmodel.network.dropout import Dropout
 from langmodel.network.products import linear
 from langmodel.text.vocabulary import START_ID
 
 EMBEDDING_BOUND = 0.1
+
+
+@dataclass(frozen=True)
+class Activations:
+    """What a window leaves in the network."""
+
+    last_TBH: Tensor
+    """The last layer's hidden states."""
+    dropped_TBH: Tensor
+    """The same after dropout."""
+    read_TBO: Tensor
+    """What the output layer reads at every step."""
+    state: State
+    """The state after the last step."""
 
 
 class RecurrentLM(nn.Module):
@@ -89,29 +104,33 @@ class RecurrentLM(nn.Module):
         The second value is the state after the last, as `read` gives it.
         """
         inputs_T1 = torch.tensor([START_ID, *ids], device=self.device).unsqueeze(1)
-        hidden_T1H, after = self._recur(inputs_T1, self.zero_state(1), 0.0, None)
+        hidden_T1H, after = self._recur(inputs_T1, self.zero_state(1), None)
         return [hidden[:, 0] for hidden in hidden_T1H], after
 
-    def _recur(
-        self, inputs_TB: Tensor, state: State, rate: float, generator: torch.Generator | None
-    ) -> tuple[list[Tensor], State]:
-        """Every layer's output for every step, shape (T, B, H), dropout at `rate` done; the state after."""
-        hidden = locked_dropout(F.embedding(inputs_TB, self.embedding), rate, generator)
-        outputs, after = [], []
+    def _recur(self, inputs_TB: Tensor, state: State, dropout: Dropout | None) -> tuple[list[Tensor], State]:
+        """Every layer's output for every step, shape (T, B, H), and the state after the last."""
+        hidden = F.embedding(inputs_TB, self.embedding) if dropout is None else (
+            dropout.embed(inputs_TB, self.embedding)
+        )  # fmt: skip
+        outputs: list[Tensor] = []
+        after = []
         for layer, layer_state in zip(self._layers(), state, strict=True):
-            hidden, layer_state = layer(hidden, layer_state)
-            hidden = locked_dropout(hidden, rate, generator)
+            if dropout is not None and outputs:
+                hidden = dropout.units(hidden, dropout.rates.hidden)
+            weight_hh = None if dropout is None else dropout.weights(layer.weight_hh)
+            hidden, layer_state = layer(hidden, layer_state, weight_hh)
             outputs.append(hidden)
             after.append(layer_state)
         return outputs, tuple(after)
 
-    def forward(
-        self, inputs_TB: Tensor, state: State, generator: torch.Generator | None = None
-    ) -> tuple[Tensor, State]:
-        """What the output layer reads at every step, shape (T, B, O), and the state after the last.
+    def activations(self, inputs_TB: Tensor, state: State, dropout: Dropout | None = None) -> Activations:
+        """Reads a window of ids, with dropout if it is given."""
+        (*_, last_TBH), after = self._recur(inputs_TB, state, dropout)
+        dropped = last_TBH if dropout is None else dropout.units(last_TBH, dropout.rates.output)
+        read = dropped if self.projection is None else linear(dropped, self.projection, None)
+        return Activations(last_TBH, dropped, read, after)
 
-        `generator` draws the dropout masks while training.
-        """
-        rate = self.architecture.dropout if self.training else 0.0
-        (*_, hidden), after = self._recur(inputs_TB, state, rate, generator)
-        return hidden if self.projection is None else linear(hidden, self.projection, None), after
+    def forward(self, inputs_TB: Tensor, state: State) -> tuple[Tensor, State]:
+        """What the output layer reads at every step, shape (T, B, O), and the state after the last."""
+        activations = self.activations(inputs_TB, state)
+        return activations.read_TBO, activations.state

@@ -22,6 +22,12 @@ IdArray = npt.NDArray[np.unsignedinteger[Any]]
 
 PADDING = -1
 
+MIN_RANDOM_BPTT, RANDOM_BPTT_SPREAD, SHARE_OF_WHOLE_BPTT = 5, 5.0, 0.95
+"""Random window lengths: the least, the standard deviation, how often the mean is bptt, not half of it."""
+
+LENGTHS, OFFSETS = 1, 2
+"""Each kind of random choice has its own stream."""
+
 
 @dataclass(frozen=True)
 class Window:
@@ -45,6 +51,17 @@ class Window:
         positions = None if self.positions_N is None else self.positions_N.to(device)
         return Window(self.inputs_TB.to(device), self.targets_N.to(device), positions, self.fresh)
 
+    def columns(self, rank: int, ranks: int) -> "Window":
+        """The columns of process `rank` out of `ranks`. Raises ValueError where padding was left out."""
+        if ranks == 1:
+            return self
+        if self.positions_N is not None:
+            raise ValueError("a window with padding is not shared out")
+        steps, batch = self.inputs_TB.shape
+        share = slice(rank * batch // ranks, (rank + 1) * batch // ranks)
+        targets_TB = self.targets_N.view(steps, batch)[:, share]
+        return Window(self.inputs_TB[:, share].contiguous(), targets_TB.flatten(), None, self.fresh)
+
     def real(self, hidden_TBO: Tensor) -> Tensor:
         """The hidden states that predict `targets_N`, shape (N, O)."""
         flat = hidden_TBO.flatten(0, 1)
@@ -54,10 +71,12 @@ class Window:
 class Windows(Protocol):
     """An endless supply of epochs; epoch `n` is the same every time it is asked for."""
 
-    per_epoch: int
-    """Windows in an epoch."""
     tokens: int
     """Targets in an epoch."""
+
+    def count(self, epoch: int) -> int:
+        """Windows in an epoch."""
+        ...
 
     def epoch(self, number: int, start: int = 0) -> Iterator[Window]:
         """The windows of an epoch, from window `start` on."""
@@ -76,29 +95,67 @@ class DocumentWindows:
 
     Only a window at the start of an epoch is fresh. Up to batch_size - 1 tokens at the stream's end
     are left out, so that columns are equally long; one column leaves nothing out.
+
+    With `shuffle_seed`, every epoch begins each column at another place and reads it round to there (Press
+    2019, partial shuffle). With `length_seed`, windows are of random length, `bptt` on average or, one in
+    twenty, half of it (Merity et al. 2018).
     """
 
-    def __init__(self, ids: IdArray, *, batch_size: int, bptt: int) -> None:
+    def __init__(
+        self,
+        ids: IdArray,
+        *,
+        batch_size: int,
+        bptt: int,
+        shuffle_seed: int | None = None,
+        length_seed: int | None = None,
+    ) -> None:
         if not 1 <= batch_size <= len(ids):
             raise ValueError(f"{batch_size} columns out of {len(ids)} tokens")
         self._length = len(ids) // batch_size
         self._ids = ids
         self._starts = np.arange(batch_size) * self._length
         self._bptt = bptt
-        self.per_epoch = math.ceil(self._length / bptt)
+        self._shuffle_seed = shuffle_seed
+        self._length_seed = length_seed
         self.tokens = self._length * batch_size
 
+    def _edges(self, epoch: int) -> npt.NDArray[np.int64]:
+        """The steps at which windows begin, and the end of the last."""
+        if self._length_seed is None:
+            return np.append(np.arange(0, self._length, self._bptt), self._length)
+        random = np.random.default_rng([self._length_seed, LENGTHS, epoch])
+        shortest = min(MIN_RANDOM_BPTT, self._bptt)
+        most = math.ceil(self._length / shortest)
+        base = np.where(random.random(most) < SHARE_OF_WHOLE_BPTT, self._bptt, self._bptt / 2)
+        lengths = np.maximum(shortest, random.normal(base, RANDOM_BPTT_SPREAD).astype(np.int64))
+        edges = np.concatenate([[0], np.cumsum(lengths)])
+        return np.append(edges[edges < self._length], self._length)
+
+    def count(self, epoch: int) -> int:
+        return len(self._edges(epoch)) - 1
+
     def epoch(self, number: int, start: int = 0) -> Iterator[Window]:
-        for window in range(start, self.per_epoch):
-            first = window * self._bptt
-            last = min(first + self._bptt, self._length)
-            targets = np.stack([self._ids[s + first : s + last] for s in self._starts]).astype(np.int64)
-            before = np.array(
-                [self._ids[s + first - 1] if s + first else END_ID for s in self._starts], dtype=np.int64
+        offsets = np.zeros_like(self._starts)
+        if self._shuffle_seed is not None:
+            random = np.random.default_rng([self._shuffle_seed, OFFSETS, number])
+            offsets = random.integers(0, self._length, len(offsets))
+        edges = self._edges(number)
+        for first, last in zip(edges[start:-1], edges[start + 1 :], strict=True):
+            steps = (offsets[:, None] + np.arange(first, last)) % self._length
+            targets = self._ids[self._starts[:, None] + steps].astype(np.int64)
+            inputs_TB = torch.from_numpy(
+                np.ascontiguousarray(_shift(targets, self._before(offsets, first)).T)
             )
-            inputs_TB = torch.from_numpy(np.ascontiguousarray(_shift(targets, before).T))
             targets_TB = torch.from_numpy(np.ascontiguousarray(targets.T))
-            yield Window(inputs_TB, targets_TB.flatten(), None, fresh=window == 0)
+            yield Window(inputs_TB, targets_TB.flatten(), None, fresh=first == 0)
+
+    def _before(self, offsets: npt.NDArray[np.int64], step: int) -> npt.NDArray[np.int64]:
+        """The ids in front of a step of every column: END, if the stream begins there."""
+        places = self._starts + offsets - 1
+        if step:
+            places = self._starts + (offsets + step - 1) % self._length
+        return np.where(places < 0, END_ID, self._ids[places]).astype(np.int64)
 
 
 class SentenceWindows:
@@ -120,8 +177,11 @@ class SentenceWindows:
         self._seed = shuffle_seed
         in_order = np.sort(self._lengths)
         longest = [int(in_order[s : s + batch_size][-1]) for s in range(0, len(in_order), batch_size)]
-        self.per_epoch = sum(math.ceil(length / bptt) for length in longest)
+        self._count = sum(math.ceil(length / bptt) for length in longest)
         self.tokens = int(self._lengths.sum())
+
+    def count(self, epoch: int) -> int:
+        return self._count
 
     def epoch(self, number: int, start: int = 0) -> Iterator[Window]:
         order = np.arange(len(self._lengths))

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from langmodel.errors import ModelFileError
 
-FORMAT = 1
+FORMAT = 2
 """Raised when an older langmodel could no longer read what this one writes."""
 
 KEY = "langmodel"

@@ -78,11 +78,13 @@ def load_model(path: Path, device: torch.device = torch.device("cpu")) -> SavedM
     data = read_file(path)
     document = read_document(path, data)
     try:
+        if document["format"] == 1:  # kept the rate of dropout, a matter of training, with the shapes
+            document["architecture"].pop("dropout")
         architecture = Architecture.from_dict(document["architecture"])
         vocabulary = Vocabulary(document["vocabulary"]["words"], document["vocabulary"]["counts"])
         pipeline = Pipeline.from_dict(document["pipeline"])
         context, provenance, values = document["context"], document["provenance"], document["training"]
-    except (LookupError, TypeError) as error:
+    except (LookupError, TypeError, AttributeError) as error:
         raise ModelFileError(f"{path}: a part is missing or malformed ({error!r})") from None
     except InputError as error:
         raise ModelFileError(f"{path}: {error}") from None

@@ -13,7 +13,8 @@ from langmodel.network.architecture import CONTEXTS, Architecture
 OPTIMIZERS = ("sgd", "adamw")
 ON_NONFINITE = ("stop", "skip")
 MAX_SEED = 2**32 - 1
-SCHEDULES = ("constant", "halve", "one-cycle", "cosine")
+SCHEDULES = ("constant", "halve", "plateau", "one-cycle", "cosine")
+AVERAGES = ("none", "ema", "tail", "nt-asgd")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +29,24 @@ class TrainingConfig:
     layers: int = 1
     tied: bool = True
     bias: bool = True
-    dropout: float = 0.3
+    dropout: tuple[float, ...] = (0.3,)
+    """Of input, between layers, and of output: one rate for all, or each."""
+    word_dropout: float = 0.0
+    """Share of the vocabulary whose embedding is dropped in a window."""
+    weight_drop: float = 0.0
+    """Share of the recurrent matrices' entries that is dropped in a window."""
+    ar: float = 0.0
+    """Weight of activation regularisation (mean square of the last layer's output)."""
+    tar: float = 0.0
+    """Weight of temporal activation regularisation (mean square of its change)."""
     context: str = "document"
     """`document` carries the state from window to window; `sentence` starts each sentence at zero."""
     bptt: int = 35
     """Time steps per truncated-BPTT window."""
+    random_bptt: bool = False
+    """Windows of random length, bptt on average; the rate of a step is scaled by its length."""
+    partial_shuffle: bool = False
+    """Every epoch begins each column of the document at another place."""
     batch_size: int = 20
     """Columns of the document, or sentences, read side by side."""
     optimizer: str = "adamw"
@@ -42,6 +56,8 @@ class TrainingConfig:
     weight_decay: float = 0.0
     clip: float = 0.25
     """Largest norm of the whole gradient (mean nats per token); 0: not clipped."""
+    average: str = "none"
+    """An average of the weights that is judged and kept in their place."""
     epochs: int = 6
     patience: int = 5
     """Stop after this many evaluations in a row without a better validation loss; 0: never."""
@@ -60,18 +76,32 @@ class TrainingConfig:
         for name in ("patience", "evaluate_every", "skip_limit", "seed"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name.replace('_', ' ')} must be at least 0, got {getattr(self, name)}")
-        for name in ("learning_rate", "weight_decay", "clip"):
+        for name in ("learning_rate", "weight_decay", "clip", "ar", "tar"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise ConfigError(f"{name.replace('_', ' ')} must be a number of at least 0, got {value}")
+        if len(self.dropout) not in (1, 3):
+            raise ConfigError(
+                f"dropout is one rate, or three (input, between layers, output), got {len(self.dropout)}"
+            )
+        for name, rate in (
+            *(("dropout", rate) for rate in self.dropout),
+            ("word dropout", self.word_dropout),
+            ("weight drop", self.weight_drop),
+        ):
+            if not 0 <= rate < 1:
+                raise ConfigError(f"{name} must be at least 0 and under 1, got {rate}")
         tables = {
-            "context": CONTEXTS, "optimizer": OPTIMIZERS, "schedule": SCHEDULES, "on_nonfinite": ON_NONFINITE,
+            "context": CONTEXTS, "optimizer": OPTIMIZERS, "schedule": SCHEDULES, "average": AVERAGES,
+            "on_nonfinite": ON_NONFINITE,
         }  # fmt: skip
         for name, known in tables.items():
             if getattr(self, name) not in known:
                 raise ConfigError(f"unknown {name} {getattr(self, name)!r}; choose from {', '.join(known)}")
         if self.seed > MAX_SEED:
             raise ConfigError(f"seed must be at most {MAX_SEED}, got {self.seed}")
+        if self.context == "sentence" and (self.random_bptt or self.partial_shuffle):
+            raise ConfigError("random bptt and partial shuffle are for --context document")
         if len(self.hidden_size) > 1 and self.layers not in (1, len(self.hidden_size)):
             raise ConfigError(f"{len(self.hidden_size)} hidden sizes for {self.layers} layers")
         self.architecture(vocabulary_size=8_000)
@@ -85,11 +115,16 @@ class TrainingConfig:
             hidden_sizes=sizes,
             tied=self.tied,
             bias=self.bias,
-            dropout=self.dropout,
         )
 
+    @property
+    def dropout_rates(self) -> tuple[float, float, float]:
+        """Of the input, between layers, and of the output."""
+        input, hidden, output = self.dropout if len(self.dropout) == 3 else self.dropout * 3
+        return input, hidden, output
+
     def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "hidden_size": list(self.hidden_size)}
+        return {**asdict(self), "hidden_size": list(self.hidden_size), "dropout": list(self.dropout)}
 
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -99,7 +134,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "hidden_size": (100,),
         "tied": False,
         "bias": False,
-        "dropout": 0.0,
+        "dropout": (0.0,),
         "context": "sentence",
         "bptt": 4,
         "batch_size": 1,
@@ -114,7 +149,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "hidden_size": (200,),
         "layers": 2,
         "tied": False,
-        "dropout": 0.2,
+        "dropout": (0.2,),
         "optimizer": "sgd",
         "schedule": "halve",
         "learning_rate": 20.0,
@@ -161,15 +196,23 @@ def config_from_mapping(data: Mapping[str, Any], where: str) -> dict[str, Any]:
         name = key.replace("-", "_")
         if name not in types:
             raise ConfigError(f"{where}: unknown setting {key!r}; known: {', '.join(types)}")
-        if name == "hidden_size":
-            sizes = value if isinstance(value, list) else [value]
-            if not sizes or any(type(size) is not int for size in sizes):
-                raise ConfigError(f"{where}: {key} must be a whole number or a list of them, got {value!r}")
-            settings[name] = tuple(sizes)
-            continue
-        if types[name] is float and type(value) is int:
-            value = float(value)
-        if type(value) is not types[name]:
-            raise ConfigError(f"{where}: {key} has the wrong type: {value!r}")
-        settings[name] = value
+        kind = LISTS.get(name)
+        if kind is None:
+            settings[name] = _typed(value, types[name], where, key)
+        elif not (values := value if isinstance(value, list) else [value]):
+            raise ConfigError(f"{where}: {key} is an empty list")
+        else:
+            settings[name] = tuple(_typed(one, kind, where, key) for one in values)
     return settings
+
+
+LISTS: dict[str, type] = {"hidden_size": int, "dropout": float}
+"""Settings that may be one value, or a list of this kind."""
+
+
+def _typed(value: Any, kind: Any, where: str, key: str) -> Any:
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        raise ConfigError(f"{where}: {key} has the wrong type: {value!r}")
+    return value

@@ -61,6 +61,19 @@ class Halve(Schedule):
         self.previous_loss = loss
 
 
+class Plateau(Schedule):
+    """The rate is divided by four whenever the evaluated loss is not the lowest so far."""
+
+    def share(self, step: int) -> float:
+        return self.factor
+
+    def evaluated(self, loss: float) -> None:
+        """`previous_loss` is the lowest here."""
+        if loss >= self.previous_loss:
+            self.factor /= 4
+        self.previous_loss = min(loss, self.previous_loss)
+
+
 class Cosine(Schedule):
     """Half a cosine from the highest rate to nothing (Loshchilov and Hutter 2017, without restarts)."""
 
@@ -83,6 +96,7 @@ class OneCycle(Schedule):
 SCHEDULES: dict[str, type[Schedule]] = {
     "constant": Schedule,
     "halve": Halve,
+    "plateau": Plateau,
     "cosine": Cosine,
     "one-cycle": OneCycle,
 }

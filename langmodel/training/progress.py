@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from langmodel.network.evaluation import Likelihood
+from langmodel.storage.training_state import TrainingState
 
 
 @dataclass
@@ -46,7 +47,7 @@ class Evaluation:
 
 
 class Observer(Protocol):
-    """Who is told what happens; the trainer can be asked for its state from any of these."""
+    """Who is told what happens; the trainer can be asked for what it is about from any of these."""
 
     def on_start(self, untrained_loss: float, total_tokens: int) -> None: ...
 
@@ -54,4 +55,10 @@ class Observer(Protocol):
         """`loss` is the window's mean nats per token, `tokens` its targets."""
         ...
 
-    def on_evaluation(self, evaluation: Evaluation) -> None: ...
+    def on_evaluation(self, evaluation: Evaluation) -> None:
+        """`trainer.judged` is the network that was evaluated."""
+        ...
+
+    def on_save(self, state: TrainingState) -> None:
+        """After every evaluation, when asked for, and when a run stops before its end."""
+        ...

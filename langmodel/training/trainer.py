@@ -13,33 +13,36 @@ import torch
 
 from langmodel.errors import ConfigError, TrainingError
 from langmodel.network.cells import State, detach_state
-from langmodel.network.evaluation import Interrupted, evaluate_windows, evaluation_windows
-from langmodel.network.likelihood import nll_sum
+from langmodel.network.dropout import Dropout, DropoutRates
+from langmodel.network.evaluation import Interrupted, Likelihood, evaluate_windows
 from langmodel.network.recurrent_lm import RecurrentLM
-from langmodel.network.windows import DocumentWindows, IdArray, SentenceWindows, Window, Windows
+from langmodel.network.windows import IdArray, Window, Windows
 from langmodel.storage.training_state import TrainingState
-from langmodel.text.vocabulary import END_ID
+from langmodel.training.averaging import AveragedNetwork
+from langmodel.training.batching import training_windows, untrained_windows, validation_windows
 from langmodel.training.config import TrainingConfig
+from langmodel.training.distributed import ALONE, Ranks
+from langmodel.training.objective import Objective
 from langmodel.training.optimization import OPTIMIZERS, SCHEDULES
 from langmodel.training.progress import Evaluation, Observer, Progress
 
 _log = logging.getLogger(__name__)
 
-EVALUATION_COLUMNS = 20
-"""Columns, or sentences, evaluated side by side while training."""
-
 DIVERGED = 10
 """An evaluated loss of more than this many times ln V ends the run."""
 
-UNTRAINED_TOKENS = 20_000
-"""The loss before the first step is taken over at most this much."""
+
+def never() -> bool:
+    return False
 
 
 class Trainer:
     """Trains a network on a stream of ids by truncated BPTT.
 
     Every random choice is a function of the seed and the step or the epoch, and evaluation draws
-    nothing, so a run that is resumed from `state()` goes on with the bits of one that never stopped.
+    nothing, so a run that is resumed from a saved state goes on with the bits of one that never stopped.
+
+    Of several processes, each has a trainer with its own `ranks`, and all take the same steps.
     """
 
     def __init__(
@@ -49,45 +52,59 @@ class Trainer:
         valid_ids: IdArray,
         config: TrainingConfig,
         resume: TrainingState | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.network = network
         self.config = config
         self.progress = Progress()
-        self._windows = training_windows(train_ids, config)
-        self._valid_windows: Windows | None = None
-        if len(valid_ids):
-            self._valid_windows = evaluation_windows(valid_ids, config.context, EVALUATION_COLUMNS)
-        judged = valid_ids if len(valid_ids) else train_ids
-        self._untrained_ids = _whole_sentences(judged, UNTRAINED_TOKENS)
-        self.total_steps = self._windows.per_epoch * config.epochs
+        self._ranks = ranks
+        self._windows = training_windows(train_ids, config, ranks)
+        self._valid_windows = validation_windows(valid_ids, config.context, ranks)
+        self._untrained_windows = untrained_windows(train_ids, valid_ids, config.context)
+        self.total_steps = sum(self._windows.count(epoch) for epoch in range(config.epochs))
         self.total_tokens = self._windows.tokens * config.epochs
         self._parameters = list(network.parameters())
         self._optimizer = OPTIMIZERS[config.optimizer](self._parameters, config)
         self._schedule = SCHEDULES[config.schedule](self.total_steps)
+        self._average = AveragedNetwork(network, config.average, self.total_steps)
         self._state: State = network.zero_state(1)
-        self._dropout = torch.Generator(network.device)
+        self._dropout = self._make_dropout(config)
         if resume is not None:
             self._restore(resume)
+        self._objective = ranks.share_out(Objective(network, ar=config.ar, tar=config.tar))
+
+    def _make_dropout(self, config: TrainingConfig) -> Dropout | None:
+        input, hidden, output = config.dropout_rates
+        rates = DropoutRates(
+            input=input, hidden=hidden, output=output, word=config.word_dropout, weight=config.weight_drop
+        )
+        if rates == DropoutRates():
+            return None
+        return self._ranks.dropout(rates, torch.Generator(self.network.device))
+
+    @property
+    def judged(self) -> RecurrentLM:
+        """The network that is evaluated: an average of the weights, where one is kept."""
+        return self._average.judged
 
     def train(
         self,
         observer: Observer,
-        should_stop: Callable[[], bool] = lambda: False,
-        interrupt_evaluation: Callable[[], bool] = lambda: False,
+        should_stop: Callable[[], bool] = never,
+        interrupt_evaluation: Callable[[], bool] = never,
+        should_save: Callable[[], bool] = never,
     ) -> bool:
         """Run to the end of the last epoch, or until patience is out or `should_stop()` after a step.
 
         `interrupt_evaluation` is asked inside evaluations too; one that is cut short is made later.
-        Returns whether the run is finished; if not, `state()` goes on from where it stopped.
+        Returns whether the run is finished; if not, the state that was saved goes on from where it
+        stopped. Of several processes, all stop or save as soon as one is asked to.
         Raises TrainingError when loss or gradient is no longer finite (more often in a row than
         `skip_limit`, where skipping is allowed); the weights are then those before the step.
         """
         progress = self.progress
         if not progress.step:
-            untrained = evaluate_windows(
-                self.network,
-                evaluation_windows(self._untrained_ids, self.config.context, EVALUATION_COLUMNS),
-            )
+            untrained = evaluate_windows(self.network, self._untrained_windows)
             observer.on_start(untrained.loss, self.total_tokens)
         self.network.train()
         windows = self._windows.epoch(progress.epoch, progress.window)
@@ -96,15 +113,20 @@ class Trainer:
                 try:
                     self._evaluate(observer, interrupt_evaluation)
                 except Interrupted:
+                    observer.on_save(self.state())
                     return False  # it is still due when the run goes on
+                observer.on_save(self.state())
             if progress.epoch >= self.config.epochs or self._out_of_patience():
                 return True
-            if should_stop():
+            stop, save = self._ranks.sums(should_stop(), should_save())
+            if stop or save:
+                observer.on_save(self.state())
+            if stop:
                 return False
             window = next(windows)
-            loss = self.train_step(window.to(self.network.device))
+            loss = self.train_step(window)
             progress.window += 1
-            if progress.window == self._windows.per_epoch:
+            if progress.window == self._windows.count(progress.epoch):
                 progress.epoch, progress.window = progress.epoch + 1, 0
                 windows = self._windows.epoch(progress.epoch)
             observer.on_step(loss, window.tokens)
@@ -117,32 +139,36 @@ class Trainer:
             progress.step % every == 0 if every else progress.window == 0
         )
 
-    @property
-    def learning_rate(self) -> float:
-        """Of the next step."""
-        return self.config.learning_rate * self._schedule.share(self.progress.step)
+    def learning_rate(self, window: Window) -> float:
+        """Of the next step, which reads `window`; of random windows, longer ones take longer steps."""
+        rate = self.config.learning_rate * self._schedule.share(self.progress.step)
+        return rate * len(window.inputs_TB) / self.config.bptt if self.config.random_bptt else rate
 
     def train_step(self, window: Window) -> float:
         """Forward, backward, clip, update; the window's mean nats per token."""
-        network, progress = self.network, self.progress
+        progress, ranks = self.progress, self._ranks
+        own = window.columns(ranks.rank, ranks.count).to(self.network.device)
         if window.fresh:
-            self._state = network.zero_state(window.inputs_TB.shape[1])
-        self._dropout.manual_seed(step_seed(self.config.seed, progress.step))
-        hidden_TBO, state = network(window.inputs_TB, self._state, self._dropout)
-        total = nll_sum(window.real(hidden_TBO), network.output_weight, network.output_bias, window.targets_N)
+            self._state = self.network.zero_state(own.inputs_TB.shape[1])
+        if self._dropout is not None:
+            self._dropout.generator.manual_seed(step_seed(self.config.seed, progress.step))
+        total, penalty, state = self._objective(own, self._state, self._dropout)
+        loss = total * (ranks.count / window.tokens)  # gradients are averaged over the processes
         self._optimizer.zero_grad(set_to_none=True)
-        (total / window.tokens).backward()  # type: ignore[no-untyped-call]
+        (loss if penalty is None else loss + penalty).backward()
         norm = torch.nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None])
-        nll, gradient_norm = float(total.detach()), float(norm)
+        (nll,), gradient_norm = ranks.sums(float(total.detach())), float(norm)
+        rate = self.learning_rate(window)
         if not (math.isfinite(nll) and math.isfinite(gradient_norm)):
-            self._skip_or_stop("the gradient" if math.isfinite(nll) else "the loss")
+            self._skip_or_stop("the gradient" if math.isfinite(nll) else "the loss", rate)
             return nll / window.tokens
         progress.skipped_in_a_row = 0
         if self.config.clip:
             torch.nn.utils.clip_grads_with_norm_(self._parameters, self.config.clip, norm)
         for group in self._optimizer.param_groups:
-            group["lr"] = self.learning_rate
+            group["lr"] = rate
         self._optimizer.step()
+        self._average.take_in(progress.step)
         self._state = detach_state(state)
         progress.step += 1
         progress.tokens += window.tokens
@@ -150,7 +176,7 @@ class Trainer:
         progress.train_tokens += window.tokens
         return nll / window.tokens
 
-    def _skip_or_stop(self, what: str) -> None:
+    def _skip_or_stop(self, what: str, rate: float) -> None:
         """Leave weights and state as they were before the step, and go on if that is allowed."""
         progress, config = self.progress, self.config
         place = f"step {progress.step + 1}, epoch {progress.epoch + 1}: {what} is no longer a finite number"
@@ -160,7 +186,7 @@ class Trainer:
             skipped = progress.skipped_in_a_row - 1
             raise TrainingError(
                 f"{place}{f', after {skipped} skipped in a row' if skipped else ''}; "
-                f"lower --learning-rate (now {self.learning_rate:.3g}) or --clip (now {config.clip:g})"
+                f"lower --learning-rate (now {rate:.3g}) or --clip (now {config.clip:g})"
             )
         _log.warning("%s; step skipped", place)
 
@@ -168,7 +194,7 @@ class Trainer:
         progress = self.progress
         valid = None
         if self._valid_windows is not None:
-            valid = evaluate_windows(self.network, self._valid_windows, should_stop)
+            valid = self._validation(self._valid_windows, should_stop)
         train_loss = progress.train_nll / max(1, progress.train_tokens)
         loss = train_loss if valid is None else valid.loss
         knowing_nothing = math.log(self.network.architecture.vocabulary_size)
@@ -188,6 +214,7 @@ class Trainer:
             progress.evaluations_since_best += 1
         rate = self.config.learning_rate * self._schedule.share(progress.step - 1)
         self._schedule.evaluated(loss)
+        self._average.rule.evaluated(loss)
         progress.train_nll, progress.train_tokens = 0.0, 0
         observer.on_evaluation(
             Evaluation(
@@ -202,24 +229,45 @@ class Trainer:
             )
         )
 
+    def _validation(self, windows: Windows, should_stop: Callable[[], bool]) -> Likelihood:
+        """Over the columns of all processes. Raises Interrupted in all when one is asked to stop."""
+        ranks = self._ranks
+        part, interrupted = Likelihood(0.0, 0, 0.0, 0), False
+        try:
+            part = evaluate_windows(self.judged, windows, should_stop, rank=ranks.rank, ranks=ranks.count)
+        except Interrupted:
+            interrupted = True
+        nll, tokens, oov_nll, oov, stopped = ranks.sums(
+            part.nll, part.tokens, part.oov_nll, part.oov, interrupted
+        )
+        if stopped:
+            raise Interrupted
+        return Likelihood(nll, int(tokens), oov_nll, int(oov))
+
     def _out_of_patience(self) -> bool:
         patience = self.config.patience
         return bool(patience) and self.progress.evaluations_since_best >= patience
 
     def state(self) -> TrainingState:
-        """All that a new Trainer needs, with the network's weights, to go on bit for bit."""
+        """All that a new Trainer needs, with the network's weights, to go on bit for bit.
+
+        Of several processes, all must ask for it together.
+        """
         tensors = {
             f"carried.{layer}.{part}": tensor
-            for layer, layer_state in enumerate(self._state)
+            for layer, layer_state in enumerate(self._ranks.whole_state(self._state))
             for part, tensor in enumerate(layer_state)
         }
         for index, parameter in enumerate(self._parameters):
             for name, value in self._optimizer.state[parameter].items():
                 tensors[f"optimizer.{index}.{name}"] = value
+        for name, tensor in self._average.tensors().items():
+            tensors[f"average.{name}"] = tensor
         values: dict[str, Any] = {
             "config": self.config.to_dict(),
             "progress": {n: v if v != math.inf else None for n, v in asdict(self.progress).items()},
             "schedule": {n: v if v != math.inf else None for n, v in asdict(self._schedule).items()},
+            "average": self._average.values(),
         }
         return TrainingState(values, {name: tensor.detach().clone() for name, tensor in tensors.items()})
 
@@ -230,40 +278,28 @@ class Trainer:
                     value = saved.values[part][name]
                     setattr(target, name, math.inf if value is None else value)
             device = self.network.device
-            self._state = tuple(
-                tuple(saved.tensors[f"carried.{layer}.{part}"].to(device) for part in range(len(zero)))
-                for layer, zero in enumerate(self._state)
+            self._state = self._ranks.own_state(
+                tuple(
+                    tuple(saved.tensors[f"carried.{layer}.{part}"].to(device) for part in range(len(zero)))
+                    for layer, zero in enumerate(self._state)
+                )
             )
-            for name, tensor in saved.tensors.items():
-                kind, _, rest = name.partition(".")
-                if kind == "optimizer":
-                    index, _, moment = rest.partition(".")
-                    parameter = self._parameters[int(index)]
-                    on = parameter.device if tensor.dim() else "cpu"
-                    self._optimizer.state[parameter][moment] = tensor.to(on)
-        except (LookupError, TypeError, ValueError) as error:
+            for name, tensor in _named(saved, "optimizer.").items():
+                index, _, moment = name.partition(".")
+                parameter = self._parameters[int(index)]
+                on = parameter.device if tensor.dim() else "cpu"
+                self._optimizer.state[parameter][moment] = tensor.to(on)
+            if "average" in saved.values:  # format 1 had none
+                self._average.restore(saved.values["average"], _named(saved, "average."))
+        except (LookupError, TypeError, ValueError, RuntimeError) as error:
             raise ConfigError(f"the training state does not fit this model ({error!r})") from None
+
+
+def _named(saved: TrainingState, prefix: str) -> dict[str, torch.Tensor]:
+    """The tensors whose name begins so, named by the rest of it."""
+    return {n.removeprefix(prefix): t for n, t in saved.tensors.items() if n.startswith(prefix)}
 
 
 def step_seed(seed: int, step: int) -> int:
     """A seed for the dropout of one step; mixed well, for a CPU generator looks at its low 32 bits only."""
     return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0])
-
-
-def training_windows(ids: IdArray, config: TrainingConfig) -> Windows:
-    """Raises ConfigError when there are fewer tokens than columns."""
-    if config.context == "sentence":
-        return SentenceWindows(ids, batch_size=config.batch_size, bptt=config.bptt, shuffle_seed=config.seed)
-    if config.batch_size > len(ids):
-        raise ConfigError(
-            f"batch size {config.batch_size} but the training split has {len(ids)} tokens; "
-            f"set --batch-size to at most {len(ids)}"
-        )
-    return DocumentWindows(ids, batch_size=config.batch_size, bptt=config.bptt)
-
-
-def _whole_sentences(ids: IdArray, at_most: int) -> IdArray:
-    if len(ids) <= at_most:
-        return ids
-    ends = (ids[:at_most] == END_ID).nonzero()[0]
-    return ids[: ends[-1] + 1] if len(ends) else ids[:at_most]

@@ -20,9 +20,9 @@ def place(tmp_path: Path, monkeypatch) -> Path:
     save_model(tmp_path / "model.safetensors", saved)
     data = (tmp_path / "model.safetensors").read_bytes()
     (tmp_path / "short.safetensors").write_bytes(data[:-5])
-    monkeypatch.setattr(container, "FORMAT", 9)
-    save_model(tmp_path / "newer.safetensors", saved)
-    monkeypatch.setattr(container, "FORMAT", 1)
+    with monkeypatch.context() as newer:
+        newer.setattr(container, "FORMAT", 9)
+        save_model(tmp_path / "newer.safetensors", saved)
     (tmp_path / "good.txt").write_text(POEM * 9)
     (tmp_path / "empty.txt").write_text("")
     (tmp_path / "latin1.txt").write_bytes("caf\xe9\n".encode("latin-1"))
@@ -77,7 +77,7 @@ CASES = [
     ("sample corpus", "best.safetensors"),
     ("sample good.txt", "not a model file|not written by langmodel"),
     ("sample short.safetensors", "damaged|cut short"),
-    ("sample newer.safetensors", "format 9; this version reads up to 1"),
+    ("sample newer.safetensors", "format 9; this version reads up to 2"),
     ("sample model.safetensors --temperature -1", "temperature"),
     ("sample model.safetensors --temperature nan", "temperature"),
     ("sample model.safetensors --top-k -1", "top-k"),

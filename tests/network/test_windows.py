@@ -40,7 +40,7 @@ def test_document_columns_put_together_are_the_stream(sentences, columns, bptt):
     columns = min(columns, len(ids))
     windows = DocumentWindows(ids, batch_size=columns, bptt=bptt)
     made = list(windows.epoch(0))
-    assert len(made) == windows.per_epoch
+    assert len(made) == windows.count(0)
     targets = torch.cat([w.targets_N.view(w.inputs_TB.shape) for w in made]).t().flatten().tolist()
     assert targets == ids[: windows.tokens].tolist()
     assert len(ids) - windows.tokens < columns
@@ -53,7 +53,7 @@ def test_document_columns_put_together_are_the_stream(sentences, columns, bptt):
 def test_every_target_of_every_sentence_comes_once(sentences, batch_size, bptt, seed):
     windows = SentenceWindows(stream(sentences), batch_size=batch_size, bptt=bptt, shuffle_seed=seed)
     made = list(windows.epoch(3))
-    assert len(made) == windows.per_epoch
+    assert len(made) == windows.count(0)
     assert sum(w.tokens for w in made) == windows.tokens == len(stream(sentences))
     counts = np.bincount(np.concatenate([w.targets_N.numpy() for w in made]), minlength=6)
     assert counts.tolist() == np.bincount(stream(sentences), minlength=6).tolist()
@@ -116,3 +116,61 @@ def test_sentences_evaluate_the_same_in_any_company():
     alone = evaluate_windows(network, evaluation_windows(ids, "sentence", columns=1))
     together = evaluate_windows(network, evaluation_windows(ids, "sentence", columns=5))
     assert alone.nll == pytest.approx(together.nll, rel=1e-12)
+
+
+def read_columns(windows: DocumentWindows, epoch: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs and targets of an epoch put together, shape (steps, columns)."""
+    made = list(windows.epoch(epoch))
+    inputs = np.concatenate([window.inputs_TB.numpy() for window in made])
+    return inputs, np.concatenate([window.targets_N.numpy().reshape(-1, columns) for window in made])
+
+
+def test_partial_shuffle_reads_every_column_round_from_another_place():
+    ids = np.arange(3, 63, dtype=np.uint16)
+    plain = read_columns(DocumentWindows(ids, batch_size=3, bptt=7), 0, 3)[1]
+    windows = DocumentWindows(ids, batch_size=3, bptt=7, shuffle_seed=5)
+    offsets = []
+    for epoch in range(4):
+        inputs, targets = read_columns(windows, epoch, 3)
+        for column in range(3):
+            offset = int(np.flatnonzero(plain[:, column] == targets[0, column])[0])
+            offsets.append(offset)
+            assert np.array_equal(np.roll(plain[:, column], -offset), targets[:, column])
+            assert np.array_equal(inputs[1:, column], targets[:-1, column])
+        assert np.array_equal(targets, read_columns(windows, epoch, 3)[1])
+    assert len(set(offsets)) > 6
+
+
+def test_random_lengths_cover_the_stream_once_and_differ_between_epochs():
+    ids = np.arange(3, 2_003, dtype=np.uint16)
+    windows = DocumentWindows(ids, batch_size=2, bptt=40, length_seed=1)
+    lengths = []
+    for epoch in range(3):
+        made = [len(window.inputs_TB) for window in windows.epoch(epoch)]
+        assert len(made) == windows.count(epoch)
+        assert np.array_equal(
+            read_columns(windows, epoch, 2)[1],
+            read_columns(DocumentWindows(ids, batch_size=2, bptt=9), 0, 2)[1],
+        )
+        lengths.append(made)
+    whole = [length for made in lengths for length in made[:-1]]
+    assert lengths[0] != lengths[1]
+    assert min(whole) >= 5
+    assert 30 < np.mean(whole) < 42
+    assert np.std(whole) > 3
+
+
+def test_an_epoch_of_random_windows_can_be_taken_up_in_the_middle():
+    ids = np.arange(3, 503, dtype=np.uint16)
+    windows = DocumentWindows(ids, batch_size=2, bptt=20, shuffle_seed=2, length_seed=1)
+    whole, rest = list(windows.epoch(1)), list(windows.epoch(1, 4))
+    assert [w.targets_N.tolist() for w in whole[4:]] == [w.targets_N.tolist() for w in rest]
+
+
+def test_the_columns_of_all_processes_make_up_the_window():
+    ids = np.arange(3, 63, dtype=np.uint16)
+    for window in DocumentWindows(ids, batch_size=6, bptt=4).epoch(0):
+        parts = [window.columns(rank, 3) for rank in range(3)]
+        assert np.array_equal(np.concatenate([p.inputs_TB for p in parts], 1), window.inputs_TB)
+        targets = [part.targets_N.view(-1, 2) for part in parts]
+        assert np.array_equal(np.concatenate(targets, 1).ravel(), window.targets_N)

@@ -12,6 +12,7 @@ from conftest import CELLS, make_model
 from safetensors.torch import save as save_tensors
 
 from langmodel.errors import InputError, ModelFileError
+from langmodel.inference.language_model import LanguageModel
 from langmodel.storage import container
 from langmodel.storage.atomic import locked_directory
 from langmodel.storage.model_file import SavedModel, load_model, model_path, save_model
@@ -88,8 +89,19 @@ def test_a_newer_format_is_refused_by_number(tmp_path, monkeypatch):
     monkeypatch.setattr(container, "FORMAT", 7)
     save_model(tmp_path / "m.safetensors", saved())
     monkeypatch.undo()
-    with pytest.raises(ModelFileError, match=r"format 7; this version reads up to 1\. Upgrade"):
+    with pytest.raises(ModelFileError, match=r"format 7; this version reads up to 2\. Upgrade"):
         load_model(tmp_path / "m.safetensors")
+
+
+# The log-probability of "a b e" that the version which wrote the file gave.
+OLDER = {1: -7.6095603704452515}
+
+
+@pytest.mark.parametrize("number", range(1, container.FORMAT))
+def test_every_older_format_still_loads(number):
+    file = Path(__file__).parent / "formats" / f"format-{number}.safetensors"
+    log_prob = LanguageModel.of(load_model(file)).score("a b e").log_prob
+    assert log_prob == pytest.approx(OLDER[number], abs=1e-5)
 
 
 class Bomb:
@@ -145,7 +157,8 @@ def _set(path: str, value: object):
     _set("architecture/hidden_sizes", "large"),
     _set("architecture/vocabulary_size", 9),
     _set("architecture/cell", "transformer"),
-    _set("architecture/dropout", "much"),
+    _set("architecture/bias", "much"),
+    _set("architecture/dropout", 0.1),
     _set("architecture", []),
     _set("vocabulary/words", ["a", "a", "b", "c", "d"]),
     _set("vocabulary/words", [1, 2, 3, 4, 5]),

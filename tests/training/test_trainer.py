@@ -4,12 +4,16 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 import torch
-from conftest import CELLS, POEM
+from conftest import CELLS, POEM, make_network
 
 from langmodel.errors import ConfigError, TrainingError
+from langmodel.network.evaluation import evaluate_windows, evaluation_windows
 from langmodel.network.recurrent_lm import RecurrentLM
+from langmodel.network.windows import DocumentWindows
+from langmodel.storage.training_state import TrainingState
 from langmodel.text.vocabulary import END_ID
 from langmodel.training.config import TrainingConfig
+from langmodel.training.objective import Objective
 from langmodel.training.optimization import SCHEDULES
 from langmodel.training.progress import Evaluation
 from langmodel.training.trainer import Trainer, step_seed
@@ -22,7 +26,7 @@ IDS = np.array(
 VOCABULARY_SIZE = 3 + len(WORDS)
 
 TINY = TrainingConfig(
-    embedding_size=8, hidden_size=(10,), dropout=0.2, bptt=5, batch_size=3, epochs=3, learning_rate=0.02
+    embedding_size=8, hidden_size=(10,), dropout=(0.2,), bptt=5, batch_size=3, epochs=3, learning_rate=0.02
 )
 
 
@@ -43,6 +47,9 @@ class Recorder:
 
     def on_evaluation(self, evaluation: Evaluation) -> None:
         self.evaluations.append(evaluation)
+
+    def on_save(self, state: TrainingState) -> None:
+        self.saved = state
 
     def should_stop(self) -> bool:
         return self.stop_after is not None and len(self.losses) >= self.stop_after
@@ -68,7 +75,7 @@ def weights(trainer: Trainer) -> list[torch.Tensor]:
 @pytest.mark.parametrize("context", ["document", "sentence"])
 @pytest.mark.parametrize("cell", CELLS)
 def test_every_cell_learns_the_poem_in_either_context(cell, context):
-    config = replace(TINY, cell=cell, context=context, dropout=0.0, epochs=25)
+    config = replace(TINY, cell=cell, context=context, dropout=(0.0,), epochs=25)
     _, recorder = run(config)
     assert recorder.untrained == pytest.approx(math.log(VOCABULARY_SIZE), abs=0.25)
     assert recorder.evaluations[-1].valid.loss < 0.6 * recorder.untrained
@@ -77,7 +84,7 @@ def test_every_cell_learns_the_poem_in_either_context(cell, context):
 def test_a_model_memorises_three_sentences():
     sentences = [[3, 4, 5, 6], [4, 3, 3], [6, 6, 5, 4, 3]]
     ids = np.array([id for s in sentences for id in [*s, END_ID]], np.uint16)
-    config = replace(TINY, context="sentence", dropout=0.0, epochs=150, hidden_size=(32,), patience=0)
+    config = replace(TINY, context="sentence", dropout=(0.0,), epochs=150, hidden_size=(32,), patience=0)
     network = RecurrentLM(config.architecture(8), torch.Generator().manual_seed(0))
     trainer, recorder = Trainer(network, ids, ids, config), Recorder()
     trainer.train(recorder)
@@ -90,22 +97,28 @@ RESUMED = [
     TINY,
     replace(TINY, context="sentence", cell="gru", layers=2),
     replace(TINY, optimizer="sgd", schedule="halve", learning_rate=2.0, cell="rnn"),
-    replace(TINY, evaluate_every=7, schedule="cosine"),
+    replace(TINY, evaluate_every=7, schedule="cosine", average="ema", word_dropout=0.1),
+    replace(TINY, random_bptt=True, partial_shuffle=True, average="tail", weight_drop=0.3, ar=2.0, tar=1.0),
+    replace(
+        TINY, optimizer="sgd", schedule="plateau", average="nt-asgd", learning_rate=9.0, evaluate_every=3
+    ),
 ]
 
 
-@pytest.mark.parametrize("config", RESUMED, ids=["lstm", "sentences", "sgd", "often"])
+@pytest.mark.parametrize("config", RESUMED, ids=["lstm", "sentences", "sgd", "often", "awd", "nt-asgd"])
 def test_a_resumed_run_has_the_bits_of_an_uninterrupted_one(config):
     whole, recorded = run(config)
     for stop_after in (1, len(recorded.losses) // 2, len(recorded.losses) - 1):
         first, before = make_trainer(config), Recorder(stop_after=stop_after)
         assert not first.train(before, before.should_stop)
-        state = first.state()
+        state = before.saved
         network = RecurrentLM(config.architecture(VOCABULARY_SIZE))
         network.load_state_dict(first.network.state_dict())
         second, after = make_trainer(config, resume=state, network=network), Recorder()
         assert second.train(after)
         assert before.losses + after.losses == recorded.losses
+        for ours, theirs in zip(second.judged.parameters(), whole.judged.parameters(), strict=True):
+            assert torch.equal(ours, theirs)
         assert before.evaluations + after.evaluations == recorded.evaluations
         for ours, theirs in zip(weights(second), weights(whole), strict=True):
             assert torch.equal(ours, theirs)
@@ -149,7 +162,7 @@ def test_a_schedule_stays_between_nothing_and_the_whole_rate_and_ends_low(name):
 
 
 def test_patience_ends_a_run_that_no_longer_improves():
-    config = replace(TINY, learning_rate=0.0, epochs=50, patience=3, dropout=0.0)
+    config = replace(TINY, learning_rate=0.0, epochs=50, patience=3, dropout=(0.0,))
     trainer, recorder = run(config)
     assert trainer.progress.epoch == 4  # the first evaluation is the best, three more are not
     assert [evaluation.is_best for evaluation in recorder.evaluations] == [True, False, False, False]
@@ -209,7 +222,7 @@ def test_dropout_draws_another_mask_at_every_step_and_for_every_seed():
     def losses(seed: int) -> list[float]:
         # The same window at every step and no learning: only the mask can change the loss.
         config = replace(
-            TINY, learning_rate=0.0, dropout=0.5, bptt=1_000, batch_size=1, epochs=12, patience=0
+            TINY, learning_rate=0.0, dropout=(0.5,), bptt=1_000, batch_size=1, epochs=12, patience=0
         )
         return run(replace(config, seed=seed))[1].losses
 
@@ -312,3 +325,44 @@ def test_a_state_of_another_network_is_refused():
     state = run(replace(TINY, layers=2))[0].state()
     with pytest.raises(ConfigError, match="does not fit"):
         make_trainer(replace(TINY, optimizer="sgd", layers=3), resume=state)
+
+
+def test_plateau_quarters_the_rate_whenever_the_loss_is_not_the_lowest_so_far():
+    schedule = SCHEDULES["plateau"](total_steps=10)
+    rates = []
+    for loss in (5.0, 4.0, 4.5, 4.2, 3.9):
+        schedule.evaluated(loss)
+        rates.append(schedule.share(0))
+    assert rates == [1, 1, 1 / 4, 1 / 16, 1 / 16]
+
+
+def test_a_longer_random_window_takes_a_longer_step():
+    trainer = make_trainer(replace(TINY, random_bptt=True, schedule="constant", bptt=20))
+    for window in DocumentWindows(IDS, batch_size=3, bptt=9).epoch(0):
+        assert trainer.learning_rate(window) == pytest.approx(0.02 * len(window.inputs_TB) / 20)
+
+
+def test_penalties_pull_on_the_gradient_but_are_no_part_of_the_loss():
+    plain, penalised = make_trainer(TINY), make_trainer(replace(TINY, ar=50.0, tar=50.0))
+    window = next(DocumentWindows(IDS, batch_size=3, bptt=5).epoch(0))
+    assert plain.train_step(window) == penalised.train_step(window)
+    assert not all(torch.equal(a, b) for a, b in zip(weights(plain), weights(penalised), strict=True))
+
+
+def test_activation_regularisation_is_the_mean_square_of_output_and_of_its_change():
+    network = make_network(vocabulary_size=VOCABULARY_SIZE)
+    window = next(DocumentWindows(IDS, batch_size=3, bptt=5).epoch(0))
+    with torch.no_grad():
+        hidden, _ = network(window.inputs_TB, network.zero_state(3))
+        _, penalty, _ = Objective(network, ar=2.0, tar=0.5)(window, network.zero_state(3), None)
+    change = hidden[1:] - hidden[:-1]
+    expected = 2 * (hidden**2).sum() / hidden.numel() + 0.5 * (change**2).sum() / change.numel()
+    assert float(penalty) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_the_averaged_weights_are_what_is_evaluated():
+    config = replace(TINY, average="ema", learning_rate=0.5, optimizer="sgd", schedule="constant")
+    trainer, recorder = run(config)
+    assert trainer.judged is not trainer.network
+    found = evaluate_windows(trainer.judged, evaluation_windows(IDS[:60], "document", 20))
+    assert recorder.evaluations[-1].valid.nll == found.nll

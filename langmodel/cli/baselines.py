@@ -1,0 +1,60 @@
+"""How far a run got beside n-grams on the same split and vocabulary, said at its end."""
+
+from pathlib import Path
+
+import numpy as np
+
+from langmodel.baselines.comparison import ORDER, Comparison, compare
+from langmodel.baselines.kneser_ney import Floats
+from langmodel.cli.model_report import shown_perplexity
+from langmodel.inference.scoring import score_document, score_sentences
+from langmodel.network.windows import IdArray
+from langmodel.storage.model_file import SavedModel, load_model
+from langmodel.text.corpus import Corpus
+from langmodel.text.vocabulary import END_ID
+
+MAX_TRAIN_TOKENS = 20_000_000
+"""Above this, the n-grams would take minutes and gigabytes; the comparison is left out and says so."""
+
+
+def compare_with_baselines(model: Path, corpus: Corpus) -> None:
+    """Print what the best network, a unigram, a 5-gram, and network and 5-gram together make of the
+    validation split. Nothing is printed for a corpus without one.
+    """
+    valid, train = corpus.split("valid"), corpus.split("train")
+    if not len(valid):
+        return
+    if len(train) > MAX_TRAIN_TOKENS:
+        print(f"not compared with n-grams: over {MAX_TRAIN_TOKENS:,} training tokens")
+        return
+    saved = load_model(model)
+    print(report(compare(token_log_probs(saved, valid), train, valid, len(corpus.vocabulary)), saved))
+
+
+def token_log_probs(saved: SavedModel, ids: IdArray) -> Floats:
+    """Natural-log probability of every token of a stream, in its order, read as the network was trained."""
+    ends = np.flatnonzero(ids == END_ID)
+    sentences = [part[:-1].tolist() for part in np.split(ids, ends + 1)[:-1]]
+    score = score_sentences if saved.context == "sentence" else score_document
+    return np.concatenate([rows[:, 0] for rows in score(saved.network, sentences)])
+
+
+def report(found: Comparison, saved: SavedModel) -> str:
+    rows = [
+        ("unigram", found.unigram, ""),
+        (f"Kneser-Ney {ORDER}-gram", found.kneser_ney, ""),
+        ("this network", found.network, ""),
+        ("network and n-gram", found.mixture, f"  ({found.network_share:.2f} of the network)"),
+    ]
+    lines = [
+        f"validation perplexity beside simple models ({found.tokens:,} tokens, "
+        f"{len(saved.vocabulary):,} vocabulary rows):"
+    ]
+    lines += [f"  {name:<20}{shown_perplexity(loss):>10}{note}" for name, loss, note in rows]
+    if found.network_loses:
+        lines.append(
+            "  the network loses to the n-gram: train longer (--epochs), or on more text"
+            if found.kneser_ney <= found.unigram
+            else "  the network loses even to the unigram: lower --learning-rate, or train longer (--epochs)"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,37 @@
+"""What a person wants to know about a model and its losses, as text."""
+
+import json
+from pathlib import Path
+
+from langmodel.cli.report import rows_as_text
+from langmodel.network.likelihood import perplexity
+from langmodel.storage.model_file import SavedModel
+
+
+def shown_perplexity(loss: float) -> str:
+    """The perplexity of a loss in nats per token, short even when training has exploded."""
+    value = perplexity(loss, 1)
+    return f"{value:,.2f}" if value < 1e6 else f"{value:.3g}"
+
+
+def model_report(path: Path, saved: SavedModel) -> str:
+    a = saved.network.architecture
+    provenance = saved.provenance
+    config = provenance.get("config", {})
+    vocabulary = saved.vocabulary
+    best = provenance.get("best_loss")
+    rows = [
+        ("model", str(path)),
+        ("network", f"{a.cell.upper()}, layers {' + '.join(map(str, a.hidden_sizes))}, "
+         f"embedding {a.embedding_size or 'none (one-hot)'}, {'tied' if a.tied else 'untied'}, "
+         f"{saved.network.parameter_count:,} parameters"),
+        ("vocabulary", f"{len(vocabulary):,} rows, {vocabulary.words[0]!r} to {vocabulary.words[-1]!r}"),
+        ("tokenizer", saved.pipeline.tokenizer + (", lower-cased" if saved.pipeline.lowercase else "")),
+        ("context", saved.context),
+        ("trained", f"{provenance.get('step', 0):,} steps, {provenance.get('tokens', 0):,} tokens"),
+        ("best loss", "-" if best is None else f"{best:.4f} nats, perplexity {shown_perplexity(best)}"),
+        ("settings", json.dumps(config)),
+        ("corpus", f"sha256 {provenance.get('corpus_sha256', 'unknown')}"),
+        ("can resume", "yes" if saved.training is not None else "no; last.safetensors can"),
+    ]  # fmt: skip
+    return rows_as_text(rows)

@@ -1,0 +1,156 @@
+"""A run directory and its trainer: begun, or taken up again where it stopped."""
+
+import sys
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from langmodel.cli.signals import StopSignal
+from langmodel.cli.training_run import TrainingRun
+from langmodel.errors import ConfigError, InputError, ModelFileError
+from langmodel.network.recurrent_lm import RecurrentLM
+from langmodel.storage.atomic import locked_directory
+from langmodel.storage.model_file import BEST, LAST, PREVIOUS, SavedModel, load_model
+from langmodel.storage.run_files import CURVES, METRICS, RUN, cut_metrics
+from langmodel.storage.training_state import TrainingState
+from langmodel.text.corpus import Corpus, is_corpus
+from langmodel.training.config import TrainingConfig, config_from_mapping
+from langmodel.training.distributed import Ranks, process_group
+from langmodel.training.progress import Evaluation
+from langmodel.training.trainer import Trainer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What `langmodel train` was told beside the settings."""
+
+    max_minutes: float | None = None
+    resume: bool = False
+    overwrite: bool = False
+    baselines: bool = True
+    """Compare the result with n-grams in the end."""
+
+
+def train_in(
+    directory: Path,
+    corpus: Corpus,
+    config: TrainingConfig,
+    wanted: Wanted = Wanted(),
+    *,
+    device: torch.device,
+    given: Mapping[str, Any] = MappingProxyType({}),
+) -> int:
+    """Train in a run directory, with the other processes that torchrun has started; returns the exit code.
+
+    To resume, the settings are those of the run, and `given` ones must agree with them.
+    """
+    if not corpus.statistics["train"].targets:
+        raise InputError(f"{corpus.path}: nothing to train on")
+    if is_corpus(directory):
+        raise InputError(f"{directory}: a corpus directory; choose another for the run")
+    last = directory / LAST
+    if wanted.resume and not last.exists() and not last.with_name(PREVIOUS).exists():
+        raise InputError(f"{last}: nothing to resume; train without --resume first")
+    with (
+        process_group(device) as (ranks, own_device),
+        locked_directory(directory) if ranks.writes else nullcontext(),
+    ):
+        saved = None
+        if wanted.resume:
+            saved, config = _resumed(last, corpus, given, own_device, ranks)
+        elif not wanted.overwrite and any((directory / name).exists() for name in (BEST, LAST)):
+            raise InputError(
+                f"{directory}: holds a run already; add --resume to go on with it, --overwrite to "
+                "start again, or choose another directory"
+            )
+        trainer = _trainer(corpus, config, saved, own_device, ranks)
+        ranks.wait()  # until all have read what the first is about to replace
+        if not ranks.writes:
+            return _follow(trainer)
+        run = TrainingRun(trainer, corpus, directory)
+        if wanted.resume:
+            cut_metrics(directory, trainer.progress.evaluated_step)
+            run.say(f"resumed at step {trainer.progress.step:,} of {trainer.total_steps:,}")
+        else:
+            # Only now: the settings are known to work, and nothing of an older run is lost before.
+            for name in (LAST, PREVIOUS, BEST, METRICS, RUN, CURVES):
+                (directory / name).unlink(missing_ok=True)
+        return run.train(wanted.max_minutes, baselines=wanted.baselines)
+
+
+def _trainer(
+    corpus: Corpus, config: TrainingConfig, saved: SavedModel | None, device: torch.device, ranks: Ranks
+) -> Trainer:
+    if saved is None:
+        generator = torch.Generator().manual_seed(config.seed)
+        network = RecurrentLM(config.architecture(len(corpus.vocabulary)), generator)
+    else:
+        network = saved.network
+    return Trainer(
+        network.to(device),
+        corpus.split("train"),
+        corpus.split("valid"),
+        config,
+        saved.training if saved else None,
+        ranks,
+    )
+
+
+class _Follower:
+    """The observer of the processes that write nothing."""
+
+    def on_start(self, untrained_loss: float, total_tokens: int) -> None: ...
+
+    def on_step(self, loss: float, tokens: int) -> None: ...
+
+    def on_evaluation(self, evaluation: Evaluation) -> None: ...
+
+    def on_save(self, state: TrainingState) -> None: ...
+
+
+def _follow(trainer: Trainer) -> int:
+    with StopSignal(quiet=True) as stop:
+        trainer.train(_Follower(), lambda: bool(stop.number), lambda: bool(stop.number))
+    return stop.exit_code
+
+
+def _resumed(
+    last: Path, corpus: Corpus, given: Mapping[str, Any], device: torch.device, ranks: Ranks
+) -> tuple[SavedModel, TrainingConfig]:
+    def warn(line: str) -> None:
+        if ranks.writes:
+            tqdm.write(line, file=sys.stderr)
+
+    previous = last.with_name(PREVIOUS)
+    try:
+        saved = load_model(last, device)
+    except ModelFileError as error:
+        if not previous.exists():
+            raise
+        warn(f"WARNING: {error}. Going on from the older {previous}")
+        saved = load_model(previous, device)
+    if saved.training is None:
+        raise InputError(f"{last}: holds no training state; it cannot be resumed")
+    settings = saved.training.values.get("config")
+    config = TrainingConfig(**config_from_mapping(settings if isinstance(settings, dict) else {}, str(last)))
+    for name, value in given.items():
+        if value != getattr(config, name):
+            flag = name.replace("_", "-")
+            raise ConfigError(
+                f"--{flag} {value} differs from the run's {getattr(config, name)}; leave it out"
+            )
+    if saved.provenance.get("corpus_sha256") != corpus.digest:
+        raise InputError(f"{last}: trained on another corpus than {corpus.path}; resume on that one")
+    threads = saved.provenance.get("threads")
+    if threads != torch.get_num_threads():
+        warn(
+            f"note: {torch.get_num_threads()} threads now, {threads} before; "
+            "results will differ in the last bits"
+        )
+    return saved, config

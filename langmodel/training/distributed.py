@@ -1,0 +1,101 @@
+"""Several processes started by torchrun: who owns which columns, and what all of them agree on."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from langmodel.errors import ConfigError
+from langmodel.network.cells import State
+from langmodel.network.dropout import Dropout, DropoutRates
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """One process among `count`; of a batch's columns, each owns an equal run, in order of rank."""
+
+    rank: int = 0
+    count: int = 1
+
+    @property
+    def writes(self) -> bool:
+        """Only the first process touches files and the terminal."""
+        return self.rank == 0
+
+    def share_out(self, objective: nn.Module) -> nn.Module:
+        """The same objective, whose gradients are averaged over the processes as they are made."""
+        return objective if self.count == 1 else DistributedDataParallel(objective)
+
+    def dropout(self, rates: DropoutRates, generator: torch.Generator) -> Dropout:
+        return Dropout(rates, generator, self.rank, self.count)
+
+    def sums(self, *values: float) -> list[float]:
+        """Each value summed over all processes, in float64."""
+        if self.count == 1:
+            return list(values)
+        total = torch.tensor(values, dtype=torch.float64, device=_device())
+        distributed.all_reduce(total)
+        return [float(value) for value in total.tolist()]
+
+    def whole_state(self, state: State) -> State:
+        """The state of all columns, from every process's own."""
+        if self.count == 1:
+            return state
+        return tuple(tuple(self._all_rows(part) for part in layer) for layer in state)
+
+    def own_state(self, state: State) -> State:
+        """This process's columns of a state of all."""
+        return tuple(tuple(part.chunk(self.count)[self.rank].clone() for part in layer) for layer in state)
+
+    def _all_rows(self, part_BH: torch.Tensor) -> torch.Tensor:
+        parts = [torch.empty_like(part_BH) for _ in range(self.count)]
+        distributed.all_gather(parts, part_BH.contiguous())
+        return torch.cat(parts)
+
+    def wait(self) -> None:
+        """Until all processes are here."""
+        if self.count > 1:
+            distributed.barrier()
+
+
+ALONE = Ranks()
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if distributed.get_backend() == "nccl" else "cpu")
+
+
+def started_by_torchrun() -> bool:
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+@contextmanager
+def process_group(device: torch.device) -> Iterator[tuple[Ranks, torch.device]]:
+    """This process's rank, and its device: on CUDA, the card with its local number.
+
+    Without torchrun there is one process, and nothing is set up.
+    """
+    if not started_by_torchrun():
+        yield ALONE, device
+        return
+    options: dict[str, Any] = {}
+    if device.type == "cuda":
+        local = int(os.environ["LOCAL_RANK"])
+        if local >= torch.cuda.device_count():
+            raise ConfigError(
+                f"process {local + 1} of this machine has no GPU: there are {torch.cuda.device_count()}; "
+                "lower --nproc-per-node"
+            )
+        device = torch.device("cuda", local)
+        torch.cuda.set_device(device)
+        options["device_id"] = device
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", **options)
+    try:
+        yield Ranks(distributed.get_rank(), distributed.get_world_size()), device
+    finally:
+        distributed.destroy_process_group()
