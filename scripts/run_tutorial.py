@@ -1,25 +1,30 @@
-"""Run the code of docs/tutorial.md, block after block, in one namespace; figures land in ./figures.
+"""Run the code of docs/tutorial.md, block after block, as one program; figures land in ./figures.
 
 cd docs && python ../scripts/run_tutorial.py
 """
 
-import re
+import runpy
+import tempfile
 from pathlib import Path
 
 TUTORIAL = Path(__file__).parent.parent / "docs" / "tutorial.md"
 
 
-def blocks(text: str) -> list[tuple[int, str]]:
-    """(line of the page, code) of every Python block."""
-    found = re.finditer(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-    return [(text.count("\n", 0, match.start(1)), match[1]) for match in found]
+def program(page: str) -> str:
+    """The page with everything but its Python left blank, so that a traceback gives the page's own lines."""
+    lines, inside = [], False
+    for line in page.splitlines():
+        fence = line.startswith("```")
+        lines.append(line if inside and not fence else "")
+        inside = line == "```python" if fence else inside
+    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
-    namespace: dict[str, object] = {}
-    for line, code in blocks(TUTORIAL.read_text(encoding="utf-8")):
-        # Newlines in front make the page's own line numbers appear in a traceback.
-        exec(compile("\n" * line + code, str(TUTORIAL), "exec"), namespace)  # noqa: S102  (our own page)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "tutorial.py"
+        file.write_text(program(TUTORIAL.read_text(encoding="utf-8")), encoding="utf-8")
+        runpy.run_path(str(file))
 
 
 if __name__ == "__main__":

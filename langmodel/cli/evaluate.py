@@ -9,12 +9,14 @@ import click
 from langmodel.cli.options import device_option, model_argument, threads_option
 from langmodel.cli.report import rows_as_text
 from langmodel.errors import CorpusError, InputError
+from langmodel.inference.adaptation import ADAPTATIONS
 from langmodel.inference.language_model import LanguageModel, load
 from langmodel.network.architecture import CONTEXTS
 from langmodel.network.device import prepare_cpu
 from langmodel.network.evaluation import Likelihood
+from langmodel.network.windows import IdArray
 from langmodel.storage.run_files import read_run
-from langmodel.text.corpus import is_corpus, open_corpus
+from langmodel.text.corpus import Corpus, is_corpus, open_corpus
 from langmodel.text.sources import read_lines
 
 
@@ -26,17 +28,31 @@ def _corpus_of_run(model: Path) -> Path:
     return Path(corpus)
 
 
-def _evaluate_split(lm: LanguageModel, path: Path, split: str, context: str | None) -> Likelihood:
+def _corpus_for(lm: LanguageModel, path: Path) -> Corpus:
+    """Raises CorpusError for a corpus with another vocabulary."""
     corpus = open_corpus(path)
     if corpus.vocabulary != lm.vocabulary:
         raise CorpusError(
             f"{path}: its vocabulary is not the model's; evaluate on a text file, or preprocess the "
             "corpus that the model was trained on"
         )
+    return corpus
+
+
+def _split(corpus: Corpus, split: str) -> IdArray:
     ids = corpus.split(split)
     if not len(ids):
-        raise CorpusError(f"{path}: the {split} split is empty; choose another --split, or a text file")
-    return lm.evaluate_ids(ids, context)
+        raise CorpusError(
+            f"{corpus.path}: the {split} split is empty; choose another --split, or a text file"
+        )
+    return ids
+
+
+def _adapt(lm: LanguageModel, corpus: Corpus, split: str, kind: str) -> tuple[Likelihood, dict[str, float]]:
+    """What the split's likelihood becomes, and the settings that the validation split asked for."""
+    ids, train, valid = _split(corpus, split), _split(corpus, "train"), _split(corpus, "valid")
+    adaptation = ADAPTATIONS[kind](lm.network, train, valid)
+    return Likelihood.of(adaptation.log_probs(ids), ids), adaptation.settings
 
 
 @click.command("evaluate")
@@ -48,6 +64,12 @@ def _evaluate_split(lm: LanguageModel, path: Path, split: str, context: str | No
 @click.option(
     "--context", type=click.Choice(CONTEXTS), help="Where the state is carried.  [default: as trained]"
 )
+@click.option(
+    "--adapt",
+    type=click.Choice(list(ADAPTATIONS)),
+    help="Also with what is learnt at test time, tuned on the validation split. temperature: of the softmax. "
+    "cache: recent words are likelier. dynamic: the weights follow the text (minutes).",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
 @device_option
 @threads_option
@@ -56,6 +78,7 @@ def command(
     data: str | None,
     split: str,
     context: str | None,
+    adapt: str | None,
     as_json: bool,
     device: str,
     threads: int | None,
@@ -66,10 +89,15 @@ def command(
     """
     prepare_cpu(threads)
     lm = load(model, device)
+    adapted: tuple[Likelihood, dict[str, float]] | None = None
     if data is None or is_corpus(Path(data)):
-        path = _corpus_of_run(model) if data is None else Path(data)
-        result = _evaluate_split(lm, path, split, context)
-        name = f"{path} ({split})"
+        corpus = _corpus_for(lm, _corpus_of_run(model) if data is None else Path(data))
+        name = f"{corpus.path} ({split})"
+        result = lm.evaluate_ids(_split(corpus, split), context)
+        if adapt is not None:
+            adapted = _adapt(lm, corpus, split, adapt)
+    elif adapt is not None:
+        raise InputError(f"{data}: --adapt is tuned on a validation split; give a corpus directory")
     else:
         result = lm.evaluate_lines(read_lines(data), context)
         name = data
@@ -84,6 +112,8 @@ def command(
             "oov": result.oov,
             "vocabulary_size": len(lm.vocabulary),
         }
+        if adapted is not None:
+            values["adapted_perplexity"] = adapted[0].perplexity
         print(json.dumps({k: v if math.isfinite(v) else None for k, v in values.items()}))
         return
     rows = [
@@ -95,4 +125,8 @@ def command(
         ("vocabulary size", f"{len(lm.vocabulary):,}"),
         ("context", context or lm.context),
     ]
+    if adapted is not None:
+        likelihood, settings = adapted
+        found = ", ".join(f"{name} {value:.4g}" for name, value in settings.items())
+        rows.append(("  adapted", f"{likelihood.perplexity:.2f} ({adapt}: {found})"))
     print(rows_as_text(rows))

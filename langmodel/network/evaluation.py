@@ -3,7 +3,10 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from langmodel.network.likelihood import perplexity, token_nll
 from langmodel.network.recurrent_lm import RecurrentLM
@@ -44,6 +47,13 @@ class Likelihood:
         known = self.tokens - self.oov
         return perplexity(self.nll - self.oov_nll, known) if known else float("inf")
 
+    @classmethod
+    def of(cls, log_prob_N: npt.NDArray[np.float64], targets_N: IdArray) -> "Likelihood":
+        """From the natural-log probability of each target."""
+        unknown = targets_N == UNK_ID
+        nll, oov_nll = -float(log_prob_N.sum()), -float(log_prob_N[unknown].sum())
+        return cls(nll, len(targets_N), oov_nll, int(unknown.sum()))
+
     def __add__(self, other: "Likelihood") -> "Likelihood":
         return Likelihood(
             self.nll + other.nll,
@@ -61,6 +71,16 @@ def evaluation_windows(ids: IdArray, context: str, columns: int) -> Windows:
     if context == "sentence":
         return SentenceWindows(ids, batch_size=columns, bptt=EVALUATION_STEPS, shuffle_seed=None)
     return DocumentWindows(ids, batch_size=min(columns, len(ids)), bptt=EVALUATION_STEPS)
+
+
+@torch.inference_mode()
+def read_document(network: RecurrentLM, ids: IdArray) -> Iterator[tuple[Tensor, Tensor]]:
+    """The stream read in one column: what predicts each target, shape (N, O), and the targets, by window."""
+    state = network.zero_state(1)
+    for window in evaluation_windows(ids, "document", columns=1).epoch(0):
+        window = window.to(network.device)
+        hidden_T1O, state = network(window.inputs_TB, state)
+        yield hidden_T1O[:, 0], window.targets_N
 
 
 class Interrupted(Exception):

@@ -84,6 +84,27 @@ def token_details(hidden_NO: Tensor, weight_VO: Tensor, bias_V: Tensor | None, t
     return details_N3
 
 
+def temperature_moments(
+    hidden_NO: Tensor, weight_VO: Tensor, bias_V: Tensor | None, targets_N: Tensor, beta: float
+) -> Tensor:
+    """Σ -log p of the targets under softmax(beta · logits), and its first and second derivative by beta.
+
+    float64, shape (3,). They are Σ E[z] - z_target and Σ Var[z], z the logits: the loss is convex in beta.
+    """
+    moments = torch.zeros(3, dtype=torch.float64, device=hidden_NO.device)
+    for chunk in _chunks(hidden_NO, weight_VO):
+        logits_NV = logits(hidden_NO[chunk], weight_VO, bias_V)
+        targets_N1 = targets_N[chunk].unsqueeze(1)
+        aimed_N1 = logits_NV.gather(1, targets_N1)
+        probabilities_NV, nll_N = _softmax_and_nll_(logits_NV * beta, targets_N1)
+        logits_NV[:, START_ID] = 0.0  # its probability is 0
+        mean_N1 = (probabilities_NV * logits_NV).sum(1, keepdim=True)
+        variance_N1 = (probabilities_NV * (logits_NV - mean_N1).square()).sum(1, keepdim=True)
+        parts = (nll_N, mean_N1 - aimed_N1, variance_N1)
+        moments += torch.stack([part.sum(dtype=torch.float64) for part in parts])
+    return moments
+
+
 class _NLLSum(torch.autograd.Function):
     """Projection, softmax, loss and their gradient in one pass over chunks of rows.
 

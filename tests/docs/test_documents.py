@@ -32,7 +32,8 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     (block,) = re.findall(
         r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE
     )
-    exec(block, {})
+    (tmp_path / "readme.py").write_text(block)
+    runpy.run_path(str(tmp_path / "readme.py"))
     printed = capsys.readouterr().out
     assert "bits  The" in printed
     assert "strings  (unknown)" in printed
