@@ -17,10 +17,13 @@ from torch.autograd.function import once_differentiable
 from langmodel.network.products import product
 from langmodel.text.vocabulary import START_ID
 
-CHUNK_ELEMENTS = 3 * 2**20
+CHUNK_ELEMENTS = 4 * 2**20
 """Logits held at once on a CPU: a chunk of rows that stays in the last-level cache."""
 
 CHUNK_ELEMENTS_GPU = 2**28
+
+SMALL_PROBABILITY = 1e-30
+"""Below this, float32 nears its end, and -log p is computed from the logits."""
 
 
 def _chunks(hidden_NO: Tensor, weight_VO: Tensor) -> Iterator[slice]:
@@ -44,24 +47,30 @@ def log_probabilities(hidden_NO: Tensor, weight_VO: Tensor, bias_V: Tensor | Non
     return torch.log_softmax(logits(hidden_NO, weight_VO, bias_V), dim=1)
 
 
-def _softmax_and_nll_(logits_NV: Tensor, targets_N1: Tensor) -> tuple[Tensor, Tensor]:
-    """Turns logits into probabilities in place; also -log p of the targets, shape (N,).
+def _softmax_and_nll(
+    hidden_NO: Tensor, weight_VO: Tensor, bias_V: Tensor | None, targets_N1: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Probabilities of every next word, shape (N, V), and -log p of the targets, shape (N,).
 
-    log p(target) = logit(target) - logit(best) + log p(best): exact however small p is, with one
-    vectorised pass for the exponentials.
+    One block of N × V, and one vectorised pass for the exponentials. Only where p is too small for its
+    logarithm to be exact are the logits of the row made again.
     """
-    gap_N1 = logits_NV.amax(1, keepdim=True) - logits_NV.gather(1, targets_N1)
+    logits_NV = logits(hidden_NO, weight_VO, bias_V)
     probabilities = torch.softmax(logits_NV, 1, out=logits_NV)
-    nll_N1 = gap_N1 - probabilities.amax(1, keepdim=True).log_()
-    return probabilities, nll_N1.squeeze(1)
+    target_N = probabilities.gather(1, targets_N1).squeeze(1)
+    nll_N = -target_N.log()
+    small = torch.nonzero(~(target_N > SMALL_PROBABILITY)).squeeze(1)
+    if len(small):
+        log_probs = log_probabilities(hidden_NO[small], weight_VO, bias_V)
+        nll_N[small] = -log_probs.gather(1, targets_N1[small]).squeeze(1)
+    return probabilities, nll_N
 
 
 def token_nll(hidden_NO: Tensor, weight_VO: Tensor, bias_V: Tensor | None, targets_N: Tensor) -> Tensor:
     """-log p of each target in nats, shape (N,), in chunks of rows; carries no gradient."""
     nll_N = hidden_NO.new_empty(hidden_NO.shape[0])
     for chunk in _chunks(hidden_NO, weight_VO):
-        logits_NV = logits(hidden_NO[chunk], weight_VO, bias_V)
-        _, nll_N[chunk] = _softmax_and_nll_(logits_NV, targets_N[chunk].unsqueeze(1))
+        _, nll_N[chunk] = _softmax_and_nll(hidden_NO[chunk], weight_VO, bias_V, targets_N[chunk].unsqueeze(1))
     return nll_N
 
 
@@ -96,7 +105,9 @@ def temperature_moments(
         logits_NV = logits(hidden_NO[chunk], weight_VO, bias_V)
         targets_N1 = targets_N[chunk].unsqueeze(1)
         aimed_N1 = logits_NV.gather(1, targets_N1)
-        probabilities_NV, nll_N = _softmax_and_nll_(logits_NV * beta, targets_N1)
+        log_probs_NV = torch.log_softmax(logits_NV * beta, 1)
+        nll_N = -log_probs_NV.gather(1, targets_N1)
+        probabilities_NV = torch.softmax(log_probs_NV, 1)
         logits_NV[:, START_ID] = 0.0  # its probability is 0
         mean_N1 = (probabilities_NV * logits_NV).sum(1, keepdim=True)
         variance_N1 = (probabilities_NV * (logits_NV - mean_N1).square()).sum(1, keepdim=True)
@@ -122,7 +133,7 @@ class _NLLSum(torch.autograd.Function):
         grad_bias = None if bias_V is None else torch.zeros_like(bias_V)
         for chunk in _chunks(hidden_NO, weight_VO):
             hidden, targets_N1 = hidden_NO[chunk], targets_N[chunk].unsqueeze(1)
-            error_NV, nll_N = _softmax_and_nll_(logits(hidden, weight_VO, bias_V), targets_N1)
+            error_NV, nll_N = _softmax_and_nll(hidden, weight_VO, bias_V, targets_N1)
             total += nll_N.sum(dtype=torch.float64)
             error_NV.scatter_add_(1, targets_N1, error_NV.new_full((1, 1), -1.0).expand(len(hidden), 1))
             grad_hidden[chunk] = product(error_NV, weight_VO.t())

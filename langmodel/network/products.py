@@ -1,7 +1,7 @@
 """Matrix products on the fastest exact path of the machine.
 
 On the CPU, PyTorch sends float32 products to MKL, which runs at half speed or less on other makers'
-AVX-512 processors; oneDNN, which PyTorch carries as well, does not. `scripts/benchmark.py` shows both.
+AVX-512 processors; oneDNN, which PyTorch carries as well, does not. `scripts/benchmark` shows both.
 """
 
 # N = rows, I = inputs, O = outputs

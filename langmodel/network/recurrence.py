@@ -37,12 +37,12 @@ class RNNRecurrence(torch.autograd.Function):
         T, B, H = input_TBH.shape
         hidden = input_TBH.new_empty(T + 1, B, H)
         hidden[0] = initial_BH
-        weight_t = weight_HH.t()
-        inputs, steps = (2 * input_TBH).unbind(0), hidden.unbind(0)
-        for t in range(T):
-            after = steps[t + 1]
-            torch.addmm(inputs[t], steps[t], weight_t, alpha=2, out=after)
-            after.sigmoid_().mul_(2).sub_(1)
+        weight_t, minus_one = weight_HH.t(), input_TBH.new_tensor(-1.0)
+        before, *steps = hidden.unbind(0)
+        for x, after in zip((2 * input_TBH).unbind(0), steps, strict=True):
+            torch.addmm(x, before, weight_t, alpha=2, out=after)
+            torch.add(minus_one, after.sigmoid_(), alpha=2, out=after)
+            before = after
         ctx.save_for_backward(hidden, weight_HH)
         return hidden[1:]
 
@@ -74,46 +74,54 @@ class GRURecurrence(torch.autograd.Function):
         hidden = input_TBG.new_empty(T + 1, B, H)
         hidden[0] = initial_BH
         gates_TBG = torch.empty_like(input_TBG)  # r, z, n as they come out
-        recurrent_TBH = input_TBG.new_empty(T, B, H)  # h U_nᵀ + b
-        weight_t = weight_GH.t()
+        products_TBG = torch.empty_like(input_TBG)  # h U_rᵀ, h U_zᵀ, h U_nᵀ + b
+        weight_t, minus_one = weight_GH.t(), input_TBG.new_tensor(-1.0)
         bias_G = torch.cat([bias_H.new_zeros(2 * H), bias_H])
-        product_BG = input_TBG.new_empty(B, G)
+        # Everything that a step reads or writes, cut before the loop: slicing costs as much as small sums.
+        x_rz, x_n = input_TBG[..., : 2 * H].unbind(0), (2 * input_TBG[..., 2 * H :]).unbind(0)
+        rz, n = gates_TBG[..., : 2 * H].unbind(0), gates_TBG[..., 2 * H :].unbind(0)
+        r, z = gates_TBG[..., :H].unbind(0), gates_TBG[..., H : 2 * H].unbind(0)
+        product, steps = products_TBG.unbind(0), hidden.unbind(0)
+        product_rz, product_n = products_TBG[..., : 2 * H].unbind(0), products_TBG[..., 2 * H :].unbind(0)
         for t in range(T):
-            before, x, gates, recurrent = hidden[t], input_TBG[t], gates_TBG[t], recurrent_TBH[t]
-            torch.addmm(bias_G, before, weight_t, out=product_BG)
-            rz, n = gates[:, : 2 * H], gates[:, 2 * H :]
-            torch.add(x[:, : 2 * H], product_BG[:, : 2 * H], out=rz).sigmoid_()
-            recurrent.copy_(product_BG[:, 2 * H :])
-            _tanh_(torch.addcmul(x[:, 2 * H :], rz[:, :H], recurrent, out=n))
-            torch.lerp(n, before, rz[:, H:], out=hidden[t + 1])
-        ctx.save_for_backward(hidden, gates_TBG, recurrent_TBH, weight_GH)
+            torch.addmm(bias_G, steps[t], weight_t, out=product[t])
+            torch.add(x_rz[t], product_rz[t], out=rz[t]).sigmoid_()
+            torch.addcmul(x_n[t], r[t], product_n[t], value=2, out=n[t]).sigmoid_()
+            torch.add(minus_one, n[t], alpha=2, out=n[t])
+            torch.lerp(n[t], steps[t], z[t], out=steps[t + 1])
+        ctx.save_for_backward(hidden, gates_TBG, products_TBG, weight_GH)
         return hidden[1:]
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_TBH: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        hidden, gates_TBG, recurrent_TBH, weight_GH = ctx.saved_tensors
+        hidden, gates_TBG, products_TBG, weight_GH = ctx.saved_tensors
         T, _, H = grad_TBH.shape
         r, z, n = gates_TBG.unflatten(-1, (3, H)).unbind(2)
-        # d h' / d (pre-activations of n, r, z), all steps at once
         n_slope = (1 - z) * (1 - n.square())
-        z_slope = (hidden[:-1] - n) * z * (1 - z)
-        r_slope = recurrent_TBH * r * (1 - r)  # times the gradient of n's pre-activation
-        grad_input = torch.empty_like(gates_TBG)
-        grad_product = torch.empty_like(gates_TBG)
-        grad_BH = torch.zeros_like(grad_TBH[0])
+        # d h' / d of the products' three parts and of the input's n, all steps at once
+        slopes_TB4H = torch.stack(
+            [
+                n_slope * products_TBG[..., 2 * H :] * r * (1 - r),
+                (hidden[:-1] - n) * z * (1 - z),
+                n_slope * r,
+                n_slope,
+            ],
+            dim=2,
+        )
+        grad_parts = torch.empty_like(slopes_TB4H)
+        grad_products = grad_parts.flatten(2)[..., : 3 * H]
+        slopes, parts, products = slopes_TB4H.unbind(0), grad_parts.unbind(0), grad_products.unbind(0)
+        grads, keeps = grad_TBH.unbind(0), z.unbind(0)
+        grad_BH = torch.zeros_like(grads[0])
+        grad_B1H = grad_BH.unsqueeze(1)
         for t in reversed(range(T)):
-            grad_BH.add_(grad_TBH[t])
-            to_input, to_product = grad_input[t], grad_product[t]
-            grad_n = to_input[:, 2 * H :]
-            torch.mul(grad_BH, n_slope[t], out=grad_n)
-            torch.mul(grad_n, r_slope[t], out=to_input[:, :H])
-            torch.mul(grad_BH, z_slope[t], out=to_input[:, H : 2 * H])
-            to_product[:, : 2 * H] = to_input[:, : 2 * H]
-            torch.mul(grad_n, r[t], out=to_product[:, 2 * H :])
-            grad_BH.mul_(z[t]).addmm_(to_product, weight_GH)
-        grad_bias = grad_product[..., 2 * H :].sum((0, 1))
-        return grad_input, _weight_gradient(grad_product, hidden[:-1]), grad_bias, grad_BH
+            grad_BH.add_(grads[t])
+            torch.mul(grad_B1H, slopes[t], out=parts[t])
+            grad_BH.mul_(keeps[t]).addmm_(products[t], weight_GH)
+        grad_input = grad_parts[:, :, [0, 1, 3]].flatten(2)
+        grad_bias = grad_parts[:, :, 2].sum((0, 1))
+        return grad_input, _weight_gradient(grad_products, hidden[:-1]), grad_bias, grad_BH
 
 
 class LSTMRecurrence(torch.autograd.Function):

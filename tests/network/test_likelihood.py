@@ -91,3 +91,15 @@ def test_perplexity_of_nothing_is_an_error_and_of_the_impossible_infinite():
         perplexity(0.0, 0)
     assert perplexity(1e6, 1) == math.inf
     assert perplexity(2 * math.log(7), 2) == pytest.approx(7)
+
+
+def test_an_improbable_target_among_others_has_its_exact_likelihood_and_gradient():
+    hidden_NO = torch.tensor([[90.0, 0.0], [0.5, 1.0], [0.0, 120.0]], requires_grad=True)
+    weight_VO = torch.tensor([[1.0, 0], [0, 0], [0, 1], [-1, 0], [0, -1]], requires_grad=True)
+    targets_N = torch.tensor([3, 2, 4])
+    nll_N = token_nll(hidden_NO.detach(), weight_VO.detach(), None, targets_N)
+    assert nll_N.tolist() == pytest.approx([180.0, 0.8127, 240.0], abs=1e-3)
+    total = nll_sum(hidden_NO, weight_VO, None, targets_N)
+    total.backward()
+    assert float(total.detach()) == pytest.approx(float(nll_N.double().sum()))
+    assert hidden_NO.grad[0].tolist() == pytest.approx([2.0, 0.0])

@@ -1,0 +1,73 @@
+"""How fast langmodel is, beside the plain way of doing the same, in one run on this machine.
+
+    python scripts/benchmark [--text FILE] [--threads N] [--json FILE] [--only NAME]
+
+Pairs are timed in turn (ours, theirs, ours, theirs, …) and medians compared, so that a machine whose
+speed drifts still gives honest ratios. --text is prose for preprocessing; without it, the built-in
+corpus. Networks are untrained and ids are drawn from Zipf's law: the arithmetic is that of real text.
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from inference import inference
+from memory import memory
+from preprocessing import preprocessing
+from timing import Row
+from training import products, training, tutorial
+
+from langmodel.cores import usable_cores
+from langmodel.network.device import prepare_cpu
+
+SUITES: dict[str, Callable[[str], Iterator[Row]]] = {
+    "preprocessing": preprocessing,
+    "products": lambda _: products(),
+    "training": lambda _: training(),
+    "tutorial": lambda _: tutorial(),
+    "memory": lambda _: memory(),
+    "inference": lambda _: inference(),
+}
+"""Each is given the text to preprocess."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--text", default="pydoc:", help="prose to preprocess [default: pydoc:]")
+    parser.add_argument("--threads", type=int, default=usable_cores())
+    parser.add_argument("--json", type=Path, help="write the rows here")
+    parser.add_argument(
+        "--only", choices=["preprocessing", "products", "training", "tutorial", "memory", "inference"]
+    )
+    arguments = parser.parse_args()
+    prepare_cpu(arguments.threads)
+    suites: dict[str, Callable[[], Iterator[Row]]] = {
+        "preprocessing": lambda: preprocessing(arguments.text),
+        "products": products,
+        "training": training,
+        "tutorial": tutorial,
+        "memory": memory,
+        "inference": inference,
+    }
+    print(f"{arguments.threads} threads, PyTorch {torch.__version__}")
+    rows = []
+    for name, suite in SUITES.items():
+        if arguments.only in (None, name):
+            for row in suite(arguments.text):
+                rows.append(row)
+                print(
+                    f"{row.name:<84} {row.value:>12,.0f} {row.unit:<12} "
+                    f"baseline {row.baseline:>10,.0f}   ratio {row.ratio:.2f}",
+                    flush=True,
+                )
+    if arguments.json:
+        arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

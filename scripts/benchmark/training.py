@@ -1,0 +1,108 @@
+"""Training steps beside plain PyTorch, beside NumPy, and beside what the machine's products allow."""
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from plain import BATCH, BPTT, PlainModel, TutorialRNN, plain_steps
+from timing import Row, paired, rate_row
+
+from langmodel.network.products import product
+from langmodel.network.recurrent_lm import RecurrentLM
+from langmodel.network.windows import DocumentWindows, IdArray
+from langmodel.text.vocabulary import END_ID, START_ID
+from langmodel.training.config import TrainingConfig
+from langmodel.training.trainer import Trainer
+
+
+def zipf_ids(count: int, vocabulary_size: int) -> IdArray:
+    """Ids by Zipf's law with an END every 22 or so."""
+    random = np.random.default_rng(1)
+    weights = 1 / np.arange(1, vocabulary_size - 2)
+    ids = random.choice(np.arange(3, vocabulary_size), size=count, p=weights / weights.sum())
+    ids[random.random(count) < 1 / 22] = END_ID
+    return ids.astype(np.uint16)
+
+
+def our_steps(config: TrainingConfig, vocabulary_size: int, ids: IdArray) -> Iterator[None]:
+    network = RecurrentLM(config.architecture(vocabulary_size), torch.Generator().manual_seed(1))
+    trainer = Trainer(network, ids, ids[:0], config)
+    network.train()
+    epoch = 0
+    while True:
+        for window in DocumentWindows(ids, batch_size=BATCH, bptt=BPTT).epoch(epoch):
+            trainer.train_step(window)
+            yield
+        epoch += 1
+
+
+NETWORKS = (("rnn", 8_000, 100, 1), ("lstm", 10_000, 200, 2), ("gru", 10_000, 200, 2))
+
+
+def plain_equivalent(cell: str, size: int, layers: int) -> TrainingConfig:
+    """Our settings for the arithmetic of PlainModel."""
+    return TrainingConfig(
+        cell=cell, embedding_size=size, hidden_size=(size,), layers=layers, tied=False, dropout=(0.0,),
+        optimizer="sgd", schedule="constant", learning_rate=1.0, batch_size=BATCH, bptt=BPTT,
+    )  # fmt: skip
+
+
+def training() -> Iterator[Row]:
+    for cell, vocabulary_size, size, layers in NETWORKS:
+        ids = zipf_ids(BATCH * BPTT * 40, vocabulary_size)
+        ours = our_steps(plain_equivalent(cell, size, layers), vocabulary_size, ids)
+        theirs = plain_steps(PlainModel(cell, vocabulary_size, size, layers), ids)
+        times = paired(lambda o=ours: next(o), lambda t=theirs: next(t), rounds=30)  # type: ignore[misc]
+        name = f"train {cell} {layers}x{size}, V {vocabulary_size:,}, beside the plain PyTorch loop"
+        yield rate_row(name, "tokens/s", BATCH * BPTT, times)
+
+
+def products() -> Iterator[Row]:
+    hidden, weight = torch.randn(700, 200), torch.randn(10_000, 200)
+    operations = 2 * hidden.numel() * weight.shape[0] / 1e9
+    times = paired(lambda: product(hidden, weight), lambda: hidden @ weight.t(), rounds=20)
+    yield rate_row("product 700x200 by 200x10,000, beside torch.mm", "GFLOP/s", operations, times)
+
+
+TUTORIAL_V, TUTORIAL_H = 8_000, 100
+
+
+def tutorial() -> Iterator[Row]:
+    """The tutorial's network, without embedding or biases: beside NumPy, and beside its products alone.
+
+    These are timed one after the other: NumPy's threads still spin when ours begin.
+    """
+    ids = zipf_ids(BATCH * BPTT * 40, TUTORIAL_V)
+    config = TrainingConfig(
+        cell="rnn", embedding_size=0, hidden_size=(TUTORIAL_H,), tied=False, bias=False, dropout=(0.0,),
+        optimizer="sgd", schedule="constant", learning_rate=0.005, clip=0.0, batch_size=BATCH, bptt=BPTT,
+    )  # fmt: skip
+    ours = our_steps(config, TUTORIAL_V, ids)
+    tokens = BATCH * BPTT
+    hidden, weight = torch.randn(tokens, TUTORIAL_H), torch.randn(TUTORIAL_V, TUTORIAL_H)
+    error = torch.randn(tokens, TUTORIAL_V)
+
+    def products_alone() -> None:
+        product(hidden, weight)
+        product(error, weight.t())
+        product(hidden.t(), error.t())
+
+    step, alone, _ = paired(lambda: next(ours), products_alone, rounds=60)
+    rate = 6 * (TUTORIAL_H * TUTORIAL_V + TUTORIAL_H**2) * tokens / step / 1e9
+    limit = 6 * TUTORIAL_H * TUTORIAL_V * tokens / alone / 1e9
+    yield Row(
+        f"train rnn {TUTORIAL_H}, V {TUTORIAL_V:,}, beside its three great products alone",
+        rate, "GFLOP/s", limit, rate / limit,
+    )  # fmt: skip
+
+    sentences = [part.tolist() for part in np.split(ids, np.flatnonzero(ids == END_ID) + 1)[:60]]
+    numpy_rnn = TutorialRNN(TUTORIAL_V, TUTORIAL_H)
+    began = time.perf_counter()
+    for sentence in sentences:
+        numpy_rnn.step([START_ID, *sentence[:-1]], sentence)
+    theirs = sum(map(len, sentences)) / (time.perf_counter() - began)
+    yield Row(
+        f"train rnn {TUTORIAL_H}, V {TUTORIAL_V:,}, beside NumPy, a sentence a step, word by word",
+        tokens / step, "tokens/s", theirs, tokens / step / theirs,
+    )  # fmt: skip
