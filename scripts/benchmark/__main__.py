@@ -41,19 +41,9 @@ def main() -> None:
     parser.add_argument("--text", default="pydoc:", help="prose to preprocess [default: pydoc:]")
     parser.add_argument("--threads", type=int, default=usable_cores())
     parser.add_argument("--json", type=Path, help="write the rows here")
-    parser.add_argument(
-        "--only", choices=["preprocessing", "products", "training", "tutorial", "memory", "inference"]
-    )
+    parser.add_argument("--only", choices=list(SUITES))
     arguments = parser.parse_args()
     prepare_cpu(arguments.threads)
-    suites: dict[str, Callable[[], Iterator[Row]]] = {
-        "preprocessing": lambda: preprocessing(arguments.text),
-        "products": products,
-        "training": training,
-        "tutorial": tutorial,
-        "memory": memory,
-        "inference": inference,
-    }
     print(f"{arguments.threads} threads, PyTorch {torch.__version__}")
     rows = []
     for name, suite in SUITES.items():
