@@ -12,11 +12,11 @@ from langmodel.training.config import (
     AVERAGES,
     ON_NONFINITE,
     OPTIMIZERS,
-    PRESETS,
     SCHEDULES,
     TrainingConfig,
     chosen_settings,
 )
+from langmodel.training.presets import PRESETS
 
 
 class _Several(click.ParamType[tuple[Any, ...]]):
@@ -36,13 +36,21 @@ class _Several(click.ParamType[tuple[Any, ...]]):
             self.fail(f"{value!r} is not {self.called}, nor several with commas between", param, ctx)
 
 
-@click.command("train")
+class _WithPresets(click.Command):
+    """Its help ends with the presets and what they reached."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Presets"):
+            formatter.write_dl([(name, preset.about) for name, preset in PRESETS.items()])
+
+
+@click.command("train", cls=_WithPresets)
 @click.argument("corpus_dir", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Run directory.")
 @click.option(
     "--preset",
     type=click.Choice(list(PRESETS)),
-    help="tutorial: the RNN tutorial's network. classic: LSTM 2x200 by SGD.",
+    help="Named settings, listed below; flags win.",
 )
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="Settings in TOML; flags win.")
 @setting(TrainingConfig, "--cell", "Recurrent cell.", type=click.Choice(CELL_NAMES))

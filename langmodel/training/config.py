@@ -9,6 +9,7 @@ from typing import Any
 
 from langmodel.errors import ConfigError
 from langmodel.network.architecture import CONTEXTS, Architecture
+from langmodel.training.presets import PRESETS
 
 OPTIMIZERS = ("sgd", "adamw")
 ON_NONFINITE = ("stop", "skip")
@@ -127,38 +128,6 @@ class TrainingConfig:
         return {**asdict(self), "hidden_size": list(self.hidden_size), "dropout": list(self.dropout)}
 
 
-PRESETS: dict[str, dict[str, Any]] = {
-    "tutorial": {
-        "cell": "rnn",
-        "embedding_size": 0,
-        "hidden_size": (100,),
-        "tied": False,
-        "bias": False,
-        "dropout": (0.0,),
-        "context": "sentence",
-        "bptt": 4,
-        "batch_size": 1,
-        "optimizer": "sgd",
-        "schedule": "halve",
-        "learning_rate": 0.005,
-        "clip": 0.0,
-        "epochs": 1,
-    },
-    "classic": {
-        "embedding_size": 200,
-        "hidden_size": (200,),
-        "layers": 2,
-        "tied": False,
-        "dropout": (0.2,),
-        "optimizer": "sgd",
-        "schedule": "halve",
-        "learning_rate": 20.0,
-        "clip": 0.25,
-    },
-}
-"""Named starting points; a flag or a config file given beside one overrides it."""
-
-
 def make_config(preset: str | None, file: Path | None, given: Mapping[str, Any]) -> TrainingConfig:
     """Defaults, overridden by the preset, then by the TOML file, then by what was given by hand.
 
@@ -173,7 +142,7 @@ def chosen_settings(preset: str | None, file: Path | None, given: Mapping[str, A
     if preset is not None:
         if preset not in PRESETS:
             raise ConfigError(f"unknown preset {preset!r}; choose from {', '.join(PRESETS)}")
-        settings |= PRESETS[preset]
+        settings |= PRESETS[preset].settings
     if file is not None:
         settings |= config_from_mapping(_read_toml(file), str(file))
     return {**settings, **given}

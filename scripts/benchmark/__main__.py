@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 from inference import inference
 from memory import memory
+from penn_treebank import penn_treebank
 from preprocessing import preprocessing
 from timing import Row
 from training import products, training, tutorial
@@ -27,6 +28,7 @@ SUITES: dict[str, Callable[[str], Iterator[Row]]] = {
     "preprocessing": preprocessing,
     "products": lambda _: products(),
     "training": lambda _: training(),
+    "penn-treebank": lambda _: penn_treebank(),
     "tutorial": lambda _: tutorial(),
     "memory": lambda _: memory(),
     "inference": lambda _: inference(),

@@ -1,0 +1,116 @@
+"""Named starting points, each with the result a person can expect; imports no torch."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Settings that differ from the defaults. A flag or a config file given beside a preset overrides it."""
+
+    about: str
+    """The network, and what it reached where: docs/results.md has the commands."""
+    settings: dict[str, Any]
+
+
+PRESETS = {
+    "tutorial": Preset(
+        "RNN of 100 units, one-hot input, one sentence a step by SGD: the RNN tutorial's network, "
+        "and as slow to learn",
+        {
+            "cell": "rnn",
+            "embedding_size": 0,
+            "hidden_size": (100,),
+            "tied": False,
+            "bias": False,
+            "dropout": (0.0,),
+            "context": "sentence",
+            "bptt": 4,
+            "batch_size": 1,
+            "optimizer": "sgd",
+            "schedule": "halve",
+            "learning_rate": 0.005,
+            "clip": 0.0,
+            "epochs": 1,
+        },
+    ),
+    "classic": Preset(
+        "LSTM 2x200 by SGD, as in PyTorch's example: 4.7M parameters",
+        {
+            "embedding_size": 200,
+            "hidden_size": (200,),
+            "layers": 2,
+            "tied": False,
+            "dropout": (0.2,),
+            "optimizer": "sgd",
+            "schedule": "halve",
+            "learning_rate": 20.0,
+            "clip": 0.25,
+        },
+    ),
+    "small": Preset(
+        "the default LSTM in two epochs: 3.7M parameters",
+        {"dropout": (0.15,), "learning_rate": 8e-3, "epochs": 2},
+    ),
+    "laptop": Preset(
+        "LSTM 512: 4.3M parameters",
+        {"hidden_size": (512,), "dropout": (0.4,), "epochs": 10},
+    ),
+    "medium": Preset(
+        "LSTM 1024, embedding 512: 12.7M parameters; not measured yet",
+        {
+            "embedding_size": 512,
+            "hidden_size": (1024,),
+            "dropout": (0.6,),
+            "word_dropout": 0.1,
+            "learning_rate": 3e-3,
+            "epochs": 20,
+            "partial_shuffle": True,
+        },
+    ),
+    "awd": Preset(
+        "AWD-LSTM, 3 layers, NT-ASGD, 500 epochs (Merity et al. 2018): 24M parameters; for a GPU, "
+        "not measured yet",
+        {
+            "embedding_size": 400,
+            "hidden_size": (1150, 1150, 400),
+            "dropout": (0.4, 0.25, 0.4),
+            "word_dropout": 0.1,
+            "weight_drop": 0.5,
+            "weight_decay": 1.2e-6,
+            "ar": 2.0,
+            "tar": 1.0,
+            "bptt": 70,
+            "random_bptt": True,
+            "optimizer": "sgd",
+            "schedule": "constant",
+            "learning_rate": 30.0,
+            "average": "nt-asgd",
+            "epochs": 500,
+            "patience": 0,
+        },
+    ),
+    "gpu": Preset(
+        "LSTM 1024, 1024, 512 with AWD's regularisers, AdamW one-cycle, 90 epochs: 23M parameters; for a "
+        "GPU, not measured yet",
+        {
+            "embedding_size": 512,
+            "hidden_size": (1024, 1024, 512),
+            "dropout": (0.4, 0.25, 0.4),
+            "word_dropout": 0.1,
+            "weight_drop": 0.5,
+            "weight_decay": 1.2e-6,
+            "ar": 3.0,
+            "tar": 1.5,
+            "bptt": 70,
+            "random_bptt": True,
+            "partial_shuffle": True,
+            "batch_size": 40,
+            "learning_rate": 4e-3,
+            "clip": 0.12,
+            "average": "tail",
+            "epochs": 90,
+            "patience": 0,
+        },
+    ),
+}

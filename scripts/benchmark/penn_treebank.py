@@ -1,0 +1,35 @@
+"""The time that presets take on Penn Treebank, beside six epochs of the plain PyTorch example's recipe.
+
+Both are the number of steps times the time of a step, measured in turn; evaluation is left out of both.
+"""
+
+from collections.abc import Iterator
+
+from plain import BATCH, BPTT, PlainModel, plain_steps
+from timing import Row, paired
+from training import our_steps, zipf_ids
+
+from langmodel.training.config import make_config
+
+VOCABULARY_SIZE = 10_001
+TOKENS = 929_589
+WINDOWS = -(-(TOKENS // BATCH) // BPTT)
+PLAIN_EPOCHS = 6
+PRESETS = ("small", None, "laptop")
+"""None: the defaults."""
+
+
+def penn_treebank() -> Iterator[Row]:
+    ids = zipf_ids(BATCH * BPTT * 40, VOCABULARY_SIZE)
+    for preset in PRESETS:
+        config = make_config(preset, None, {})
+        assert (config.batch_size, config.bptt) == (BATCH, BPTT), "the same windows"
+        ours = our_steps(config, VOCABULARY_SIZE, ids)
+        theirs = plain_steps(PlainModel("lstm", VOCABULARY_SIZE, 200, 2), ids)
+        our_step, their_step, _ = paired(lambda o=ours: next(o), lambda t=theirs: next(t), rounds=30)  # type: ignore[misc]
+        our_time = our_step * WINDOWS * config.epochs
+        their_time = their_step * WINDOWS * PLAIN_EPOCHS
+        name = (
+            f"PTB, {preset or 'defaults'}, {config.epochs} epochs, beside {PLAIN_EPOCHS} of plain LSTM 2x200"
+        )
+        yield Row(name, our_time, "s", their_time, their_time / our_time)
