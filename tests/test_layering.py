@@ -10,7 +10,8 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "langmodel"
 
 ROOMS = [
-    "errors", "cores", "text", "network", "baselines", "storage", "training", "inference", "reference", "cli",
+    "errors", "cores", "text", "nbest", "network", "baselines", "storage", "training", "inference",
+    "reference", "cli",
 ]  # fmt: skip
 
 MAY_IMPORT = {room: set(ROOMS[: index + 1]) for index, room in enumerate(ROOMS)}

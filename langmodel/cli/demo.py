@@ -10,7 +10,7 @@ from langmodel.cli.options import threads_option
 from langmodel.cli.preprocess import run_preprocess
 from langmodel.cli.report import corpus_report
 from langmodel.cli.run_directory import Wanted, train_in
-from langmodel.inference.language_model import SentenceScore
+from langmodel.inference.results import SentenceScore
 from langmodel.inference.settings import SamplingSettings
 from langmodel.network.device import prepare_cpu
 from langmodel.text.preprocess import PreprocessConfig

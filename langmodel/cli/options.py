@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
+from langmodel.nbest.formats import NBEST_FORMATS
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 MAX_THREADS = 512
@@ -24,6 +26,16 @@ device_option = click.option(
 
 threads_option = click.option(
     "--threads", type=click.IntRange(1, MAX_THREADS), help="CPU threads.  [default: all usable cores]"
+)
+
+
+nbest_format_option = click.option(
+    "--format", "format_", type=click.Choice(list(NBEST_FORMATS)), required=True,
+    help="; ".join(format.help for format in NBEST_FORMATS.values()) + ".",
+)  # fmt: skip
+
+nbest_group_option = click.option(
+    "--group", type=click.IntRange(min=1), help="opennmt: hypotheses for each source."
 )
 
 

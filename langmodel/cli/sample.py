@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from langmodel.cli.options import device_option, given, model_argument, setting, threads_option
-from langmodel.inference.language_model import SampledSentence, load
+from langmodel.inference.language_model import load
+from langmodel.inference.results import SampledSentence
 from langmodel.inference.settings import MAX_SEED, UNK_POLICIES, SamplingSettings
 from langmodel.network.device import prepare_cpu
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from langmodel.inference.language_model import SentenceScore, WordScore
+from langmodel.inference.results import SentenceScore, WordScore
 from langmodel.network.likelihood import perplexity
 from langmodel.text.alignment import whitespace_words, word_spans
 from langmodel.text.vocabulary import SPECIAL_TOKENS, START_ID, UNK_ID

@@ -1,16 +1,14 @@
 """LanguageModel: the face of a trained model. Text in; sentences and probabilities out."""
 
-import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import tee
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from langmodel.errors import ConfigError
+from langmodel.inference.prefix_tree import score_prefix_tree
+from langmodel.inference.results import HiddenStates, NextWord, SampledSentence, SentenceScore, WordScore
 from langmodel.inference.sampling import sample_ids
 from langmodel.inference.scoring import (
     Scores,
@@ -23,7 +21,7 @@ from langmodel.inference.settings import MAX_SEED, SamplingSettings
 from langmodel.network.architecture import CONTEXTS
 from langmodel.network.device import choose_device
 from langmodel.network.evaluation import NOTHING, Likelihood, evaluate_windows, evaluation_windows
-from langmodel.network.likelihood import log_probabilities, perplexity
+from langmodel.network.likelihood import log_probabilities
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.network.windows import IdArray
 from langmodel.storage.model_file import SavedModel, load_model, model_path
@@ -32,93 +30,8 @@ from langmodel.text.vocabulary import END_ID, SPECIAL_TOKENS, UNK_ID, Vocabulary
 
 END_TEXT = SPECIAL_TOKENS[END_ID]
 
-Array = npt.NDArray[np.float32]
-
 EVALUATION_SENTENCES = 64
 """Sentences evaluated side by side in `context=sentence`; a document is read in one column, exactly."""
-
-
-@dataclass(frozen=True)
-class WordScore:
-    """One predicted word, as written; the last of a sentence is END."""
-
-    word: str
-    log_prob: float
-    """Natural log of its probability given what stands before it."""
-    oov: bool
-    """Outside the vocabulary: the probability is that of UNK."""
-    id: int
-    """In the vocabulary; 0 is UNK."""
-    entropy: float | None = None
-    """Of the distribution that predicted the word, nats; None unless asked for."""
-    rank: int | None = None
-    """1: no word was likelier; None unless asked for."""
-
-    @property
-    def surprisal(self) -> float:
-        """-log2 p, in bits."""
-        return -self.log_prob / math.log(2)
-
-
-@dataclass(frozen=True)
-class SentenceScore:
-    """Probability of a sentence: of its words and of END, given START."""
-
-    text: str
-    words: tuple[WordScore, ...]
-    """END is the last."""
-
-    @property
-    def log_prob(self) -> float:
-        """Natural log; END counted, START not."""
-        return math.fsum(word.log_prob for word in self.words)
-
-    @property
-    def tokens(self) -> int:
-        """Predicted tokens: the words and END."""
-        return len(self.words)
-
-    @property
-    def oov(self) -> int:
-        return sum(word.oov for word in self.words)
-
-    @property
-    def perplexity(self) -> float:
-        return perplexity(-self.log_prob, self.tokens)
-
-    @property
-    def likelihood(self) -> Likelihood:
-        oov_nll = -math.fsum(word.log_prob for word in self.words if word.oov)
-        return Likelihood(-self.log_prob, self.tokens, oov_nll, self.oov)
-
-
-@dataclass(frozen=True)
-class SampledSentence:
-    """A drawn sentence; `str()` of it is readable text."""
-
-    words: tuple[str, ...]
-    text: str
-    """The words put together as prose."""
-    log_prob: float
-    """Natural-log probability of the drawn words and END, before any renormalisation."""
-    finished: bool
-    """False: cut off at the maximal length."""
-
-    def __str__(self) -> str:
-        return self.text
-
-
-@dataclass(frozen=True)
-class NextWord:
-    """A word that may come next. END reads `</s>`, UNK `<unk>`."""
-
-    word: str
-    log_prob: float
-    """Natural log."""
-
-    @property
-    def probability(self) -> float:
-        return math.exp(self.log_prob)
 
 
 def _sentence_score(text: str, words: list[str], ids: list[int], scores: Scores) -> SentenceScore:
@@ -131,19 +44,6 @@ def _sentence_score(text: str, words: list[str], ids: list[int], scores: Scores)
             )
         ),
     )
-
-
-@dataclass(frozen=True)
-class HiddenStates:
-    """What the recurrent layers hold while a sentence is read (L layers, H units each, float32)."""
-
-    words: tuple[str, ...]
-    sequence: Array
-    """The hidden state of every layer after each word; shape (words, L, H): Keras's return_sequences."""
-    hidden: Array
-    """The hidden state of every layer at the end, shape (L, H): Keras's return_state."""
-    cell: Array | None
-    """An LSTM's cell state of every layer at the end, shape (L, H)."""
 
 
 class LanguageModel:
@@ -184,6 +84,10 @@ class LanguageModel:
         measure = with_entropy_and_rank if detailed else log_prob_only
         scored = score(self.network, (ids for _, _, ids in to_score), measure)
         return (_sentence_score(*shown, row) for row, shown in zip(scored, to_show, strict=False))
+
+    def log_probs(self, texts: Sequence[str]) -> list[float]:
+        """The log_prob of each text's score; beginnings that texts share are computed once."""
+        return score_prefix_tree(self.network, [self._read(text)[2] for text in texts])
 
     def _read(self, line: str) -> tuple[str, list[str], list[int]]:
         words = self.pipeline.tokenize(line)

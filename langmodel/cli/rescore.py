@@ -1,0 +1,81 @@
+"""`langmodel rescore`: an n-best list with this model's scores in it."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+
+from langmodel.cli.options import (
+    device_option,
+    model_argument,
+    nbest_format_option,
+    nbest_group_option,
+    threads_option,
+)
+from langmodel.errors import ConfigError
+from langmodel.inference.language_model import load
+from langmodel.nbest.combination import Combination
+from langmodel.nbest.formats import NBEST_FORMATS, Hypothesis, Rescored, lists
+from langmodel.network.device import prepare_cpu
+from langmodel.text.sources import read_lines
+
+
+def in_order(scored: Sequence[Rescored], rerank: bool, one_best: bool) -> Iterator[Rescored]:
+    """Each list's entries as they came, or the best first, or the best alone; equal ones as they came."""
+    if not (rerank or one_best):
+        yield from scored
+        return
+    for places in lists([one.hypothesis for one in scored]):
+        ranked = sorted((scored[place] for place in places), key=lambda one: -(one.total or 0.0))
+        yield from ranked[:1] if one_best else ranked
+
+
+@click.command("rescore")
+@model_argument
+@click.argument("file", default="-")
+@nbest_format_option
+@nbest_group_option
+@click.option(
+    "--weight", type=float,
+    help="Put scores together: own + weight x (language model) + bonus x words.  [default: 1 with --rerank]",
+)  # fmt: skip
+@click.option("--bonus", type=float, default=0.0, show_default=True, help="For each word, in nats.")
+@click.option(
+    "--share", type=click.FloatRange(0, 1), default=1.0, show_default=True,
+    help="srilm: this model's share beside the list's own language model score.",
+)  # fmt: skip
+@click.option("--rerank", is_flag=True, help="The best of each list first.  [default: order kept]")
+@click.option("--one-best", is_flag=True, help="Only the text of the best of each list.")
+@device_option
+@threads_option
+def command(
+    model: Path, file: str, format_: str, group: int | None, weight: float | None, bonus: float, share: float,
+    rerank: bool, one_best: bool, device: str, threads: int | None,
+) -> None:  # fmt: skip
+    """Score every hypothesis of an n-best list (FILE, or standard input) with MODEL; write the list again.
+
+    Nothing is written before the whole list has been read and found to be sound.
+    """
+    chosen = NBEST_FORMATS[format_]
+    if share < 1 and not chosen.keeps_lm_apart:
+        raise ConfigError(
+            f"--share needs the list's own language model score, which {format_} lists do not keep apart"
+        )
+    combine = None if weight is None and not (rerank or one_best) else Combination(
+        weight=1.0 if weight is None else weight, bonus=bonus, share=share
+    )  # fmt: skip
+    if combine is None and (bonus or share < 1):
+        raise ConfigError("--bonus and --share are for scores that are put together; add --weight")
+    hypotheses: list[Hypothesis] = list(chosen.read(read_lines(file), file, group))
+    prepare_cpu(threads)
+    log_probs = load(model, device).log_probs([hypothesis.text for hypothesis in hypotheses])
+    scored = [
+        Rescored(hypothesis, log_prob, None if combine is None else combine.total(hypothesis, log_prob))
+        for hypothesis, log_prob in zip(hypotheses, log_probs, strict=True)
+    ]
+    for one in in_order(scored, rerank, one_best):
+        if one_best:
+            print(one.hypothesis.text)
+            continue
+        for line in (*one.hypothesis.before, *chosen.write(one)):
+            print(line)

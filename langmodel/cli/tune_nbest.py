@@ -1,0 +1,86 @@
+"""`langmodel tune-nbest`: weights for `rescore` that make the fewest word errors on a development list."""
+
+from pathlib import Path
+
+import click
+
+from langmodel.cli.options import (
+    device_option,
+    model_argument,
+    nbest_format_option,
+    nbest_group_option,
+    threads_option,
+)
+from langmodel.cli.report import rows_as_text
+from langmodel.errors import InputError
+from langmodel.inference.language_model import load
+from langmodel.nbest.combination import tune
+from langmodel.nbest.formats import NBEST_FORMATS, lists
+from langmodel.network.device import prepare_cpu
+from langmodel.text.sources import read_lines
+
+
+def word_errors(reference: str, hypothesis: str) -> int:
+    """Substitutions, deletions and insertions of whitespace words (extra `[nbest]`: jiwer)."""
+    try:
+        import jiwer
+    except ImportError:
+        raise InputError("tune-nbest needs jiwer: pip install 'langmodel[nbest]'") from None
+    if not reference.split() or not hypothesis.split():
+        return max(len(reference.split()), len(hypothesis.split()))
+    found = jiwer.process_words(reference, hypothesis)
+    return int(found.substitutions + found.deletions + found.insertions)
+
+
+@click.command("tune-nbest")
+@model_argument
+@click.argument("nbest")
+@click.argument("references")
+@nbest_format_option
+@nbest_group_option
+@device_option
+@threads_option
+def command(
+    model: Path,
+    nbest: str,
+    references: str,
+    format_: str,
+    group: int | None,
+    device: str,
+    threads: int | None,
+) -> None:
+    """Find --weight, --bonus and --share of `rescore` on NBEST; REFERENCES has a line for each list in it.
+
+    Prints the word error rate of the lists as they are and as they become. Report it on other data.
+    """
+    chosen = NBEST_FORMATS[format_]
+    hypotheses = list(chosen.read(read_lines(nbest), nbest, group))
+    grouped = lists(hypotheses)
+    wanted = list(read_lines(references))
+    if len(grouped) != len(wanted) or not grouped:
+        raise InputError(
+            f"{references}: {len(wanted)} lines for {len(grouped)} lists in {nbest}; give one a list"
+        )
+    errors = [0] * len(hypotheses)
+    for places, reference in zip(grouped, wanted, strict=True):
+        for place in places:
+            errors[place] = word_errors(reference, hypotheses[place].text)
+    words = sum(len(reference.split()) for reference in wanted)
+    if not words:
+        raise InputError(f"{references}: no words in it")
+    prepare_cpu(threads)
+    log_probs = load(model, device).log_probs([hypothesis.text for hypothesis in hypotheses])
+    tuned = tune(hypotheses, log_probs, errors, words, lm_apart=chosen.keeps_lm_apart)
+    flags = f"--weight {tuned.combination.weight:.4g} --bonus {tuned.combination.bonus:.4g}"
+    if chosen.keeps_lm_apart:
+        flags += f" --share {tuned.combination.share:.4g}"
+
+    def rate(errors: int) -> str:
+        return f"{errors / words:.2%}  ({errors:,} errors in {words:,} words)"
+
+    print(rows_as_text([
+        ("word error rate before", rate(tuned.errors_before)),
+        ("word error rate after", rate(tuned.errors_after)),
+        ("at best", rate(tuned.errors_least)),
+        ("use", flags),
+    ]))  # fmt: skip

@@ -1,0 +1,110 @@
+"""What a LanguageModel gives back."""
+
+# L = layers, H = units of a layer
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from langmodel.network.evaluation import Likelihood
+from langmodel.network.likelihood import perplexity
+
+Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class WordScore:
+    """One predicted word, as written; the last of a sentence is END."""
+
+    word: str
+    log_prob: float
+    """Natural log of its probability given what stands before it."""
+    oov: bool
+    """Outside the vocabulary: the probability is that of UNK."""
+    id: int
+    """In the vocabulary; 0 is UNK."""
+    entropy: float | None = None
+    """Of the distribution that predicted the word, nats; None unless asked for."""
+    rank: int | None = None
+    """1: no word was likelier; None unless asked for."""
+
+    @property
+    def surprisal(self) -> float:
+        """-log2 p, in bits."""
+        return -self.log_prob / math.log(2)
+
+
+@dataclass(frozen=True)
+class SentenceScore:
+    """Probability of a sentence: of its words and of END, given START."""
+
+    text: str
+    words: tuple[WordScore, ...]
+    """END is the last."""
+
+    @property
+    def log_prob(self) -> float:
+        """Natural log; END counted, START not."""
+        return math.fsum(word.log_prob for word in self.words)
+
+    @property
+    def tokens(self) -> int:
+        """Predicted tokens: the words and END."""
+        return len(self.words)
+
+    @property
+    def oov(self) -> int:
+        return sum(word.oov for word in self.words)
+
+    @property
+    def perplexity(self) -> float:
+        return perplexity(-self.log_prob, self.tokens)
+
+    @property
+    def likelihood(self) -> Likelihood:
+        oov_nll = -math.fsum(word.log_prob for word in self.words if word.oov)
+        return Likelihood(-self.log_prob, self.tokens, oov_nll, self.oov)
+
+
+@dataclass(frozen=True)
+class SampledSentence:
+    """A drawn sentence; `str()` of it is readable text."""
+
+    words: tuple[str, ...]
+    text: str
+    """The words put together as prose."""
+    log_prob: float
+    """Natural-log probability of the drawn words and END, before any renormalisation."""
+    finished: bool
+    """False: cut off at the maximal length."""
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class NextWord:
+    """A word that may come next. END reads `</s>`, UNK `<unk>`."""
+
+    word: str
+    log_prob: float
+    """Natural log."""
+
+    @property
+    def probability(self) -> float:
+        return math.exp(self.log_prob)
+
+
+@dataclass(frozen=True)
+class HiddenStates:
+    """What the recurrent layers hold while a sentence is read (L layers, H units each, float32)."""
+
+    words: tuple[str, ...]
+    sequence: Array
+    """The hidden state of every layer after each word; shape (words, L, H): Keras's return_sequences."""
+    hidden: Array
+    """The hidden state of every layer at the end, shape (L, H): Keras's return_state."""
+    cell: Array | None
+    """An LSTM's cell state of every layer at the end, shape (L, H)."""

@@ -1,0 +1,89 @@
+import io
+import sys
+
+import pytest
+from conftest import make_model
+
+from langmodel.cli.main import run
+from langmodel.inference.language_model import load
+from langmodel.storage.model_file import SavedModel, save_model
+
+LIST = "-10 -3 2 a b\n-11 -3 3 a b c\n-9 -3 2 c d\n"
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lm = make_model()
+    saved = SavedModel(network=lm.network, vocabulary=lm.vocabulary, pipeline=lm.pipeline, context="sentence")
+    save_model(tmp_path / "m.safetensors", saved)
+    (tmp_path / "list").write_text(LIST)
+    return tmp_path
+
+
+def out(capsys, line: str) -> str:
+    assert run(line.split()) == 0
+    return capsys.readouterr().out
+
+
+def test_rescore_keeps_the_order_and_puts_the_model_s_log10_in(place, capsys):
+    lm = load("m.safetensors")
+    rows = out(capsys, "rescore m.safetensors list --format srilm").splitlines()
+    assert [row.split()[0] for row in rows] == ["-10", "-11", "-9"]
+    for row, text in zip(rows, ("a b", "a b c", "c d"), strict=True):
+        assert float(row.split()[1]) == pytest.approx(lm.score(text).log_prob / 2.302585, rel=1e-4)
+
+
+def test_rerank_sorts_each_list_and_one_best_prints_the_first_s_text(place, capsys):
+    ranked = out(capsys, "rescore m.safetensors list --format srilm --rerank --weight 0.001").splitlines()
+    assert [row.split()[0] for row in ranked] == ["-9", "-10", "-11"]
+    assert out(capsys, "rescore m.safetensors list --format srilm --one-best --weight 0.001") == "c d\n"
+    favours_length = "rescore m.safetensors list --format srilm --one-best --weight 0 --bonus 9"
+    assert out(capsys, favours_length) == "a b c\n"
+
+
+def test_rescore_reads_standard_input(place, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(LIST.encode())))
+    piped = out(capsys, "rescore m.safetensors --format srilm")
+    assert piped == out(capsys, "rescore m.safetensors list --format srilm")
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("rescore m.safetensors list", "Missing option '--format'"),
+        ("rescore m.safetensors list --format moses", "list:1: 1 columns"),
+        ("rescore m.safetensors list --format srilm --weight heavy", "'heavy' is not a valid float"),
+        ("rescore m.safetensors list --format srilm --bonus 1", "add --weight"),
+        ("rescore m.safetensors list --format kaldi --share 0.5", "--share needs"),
+        ("rescore m.safetensors none --format srilm", "none: no such file"),
+        ("tune-nbest m.safetensors list two --format srilm", "two: 2 lines for 1 lists"),
+        ("tune-nbest m.safetensors list blank --format srilm", "no words"),
+    ],
+)
+def test_bad_input_is_one_line_and_nothing_is_written(place, capsys, line, reason):
+    (place / "two").write_text("a b\nc d\n")
+    (place / "blank").write_text("\n")
+    assert run(line.split()) == 2
+    captured = capsys.readouterr()
+    assert reason in captured.err
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
+
+
+def test_what_tune_nbest_prints_is_what_rescore_then_does(place, capsys):
+    (place / "references").write_text("a b c\n")
+    printed = out(capsys, "tune-nbest m.safetensors list references --format srilm")
+    before, after, best, use = printed.splitlines()
+    assert "33.33%  (1 errors in 3 words)" in before
+    assert "0.00%" in after
+    assert "0.00%" in best
+    flags = use.removeprefix("use").strip()
+    assert out(capsys, f"rescore m.safetensors list --format srilm --one-best {flags}") == "a b c\n"
+
+
+def test_without_jiwer_the_extra_is_named(place, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jiwer", None)
+    (place / "references").write_text("a b\n")
+    assert run("tune-nbest m.safetensors list references --format srilm".split()) == 2
+    assert "pip install 'langmodel[nbest]'" in capsys.readouterr().err

@@ -1,0 +1,106 @@
+import math
+
+import pytest
+
+from langmodel.errors import InputError
+from langmodel.nbest.formats import NBEST_FORMATS, Rescored, lists
+
+LISTS = {
+    "srilm": "-120.5 -14.2 2 the cat\n-119 -15 3 the cat sat\n-200 -9 0\n",
+    "moses": "0 ||| the cat ||| LM= -4 TM= -2.5 ||| -6.5\n0 ||| a cat ||| LM= -5 TM= -2 ||| -7\n"
+    "1 ||| sat ||| LM= -1 TM= 0 ||| -1\n",
+    "fairseq": "S-3\tle chat\nT-3\tthe cat\nH-3\t-0.5\tthe cat\nD-3\t-0.5\tthe cat\nP-3\t-1 -0.2\n"
+    "H-3\t-0.75\ta cat\nD-3\t-0.75\ta cat\nP-3\t-1 -0.2\nS-4\tassis\nH-4\t-0.1\tsat\n",
+    "opennmt": "the cat\t-1.5\na cat\t-2\nsat\t-1\nsits\t-3\n",
+    "kaldi": "utt-a-1 the cat\nutt-a-2 a cat\nutt-b-1 sat\n",
+}
+
+
+def read(name: str, text: str, group: int | None = 2):
+    return list(NBEST_FORMATS[name].read(text.splitlines(), "list.txt", group))
+
+
+def written(name: str, hypotheses, log_probs, totals) -> str:
+    lines = []
+    for hypothesis, log_prob, total in zip(hypotheses, log_probs, totals, strict=True):
+        lines += [*hypothesis.before, *NBEST_FORMATS[name].write(Rescored(hypothesis, log_prob, total))]
+    return "".join(f"{line}\n" for line in lines)
+
+
+EXPECTED_WITHOUT_WEIGHT = {
+    "srilm": "-120.5 -1 2 the cat\n-119 -2 3 the cat sat\n-200 -3 0\n",
+    "moses": "0 ||| the cat ||| LM= -4 TM= -2.5 LangModel= -2.30259 ||| -6.5\n"
+    "0 ||| a cat ||| LM= -5 TM= -2 LangModel= -4.60517 ||| -7\n"
+    "1 ||| sat ||| LM= -1 TM= 0 LangModel= -6.90776 ||| -1\n",
+    "fairseq": "S-3\tle chat\nT-3\tthe cat\nH-3\t-0.5\tthe cat\nL-3\t-3.32193\n"
+    "D-3\t-0.5\tthe cat\nP-3\t-1 -0.2\n"
+    "H-3\t-0.75\ta cat\nL-3\t-6.64386\nD-3\t-0.75\ta cat\nP-3\t-1 -0.2\n"
+    "S-4\tassis\nH-4\t-0.1\tsat\nL-4\t-9.96578\n",
+    "opennmt": "the cat\t-2.30259\na cat\t-4.60517\nsat\t-6.90776\nsits\t-9.21034\n",
+    "kaldi": "utt-a-1 2.30259\nutt-a-2 4.60517\nutt-b-1 6.90776\n",
+}
+
+
+@pytest.mark.parametrize("name", NBEST_FORMATS)
+def test_a_list_is_written_as_its_program_reads_it(name):
+    hypotheses = read(name, LISTS[name])
+    log_probs = [-math.log(10) * (n + 1) for n in range(len(hypotheses))]
+    nothing = [None] * len(hypotheses)
+    assert written(name, hypotheses, log_probs, nothing) == EXPECTED_WITHOUT_WEIGHT[name]
+
+
+EXPECTED_WITH_TOTAL = {
+    "moses": "1 ||| sat ||| LM= -1 TM= 0 LangModel= -6.90776 ||| -4.15888",
+    "fairseq": "H-4\t-6\tsat",
+    "opennmt": "sat\t-4.15888",
+    "kaldi": "utt-b-1 4.15888",
+}
+
+
+@pytest.mark.parametrize("name", EXPECTED_WITH_TOTAL)
+def test_a_total_takes_the_place_of_the_list_s_own_in_its_own_base(name):
+    hypothesis = read(name, LISTS[name])[2]
+    lines = NBEST_FORMATS[name].write(Rescored(hypothesis, -3 * math.log(10), -6 * math.log(2)))
+    assert next(iter(lines)) == EXPECTED_WITH_TOTAL[name]
+
+
+def test_entries_belong_to_the_list_that_they_name():
+    assert {name: [len(places) for places in lists(read(name, text))] for name, text in LISTS.items()} == {
+        "srilm": [3], "moses": [2, 1], "fairseq": [2, 1], "opennmt": [2, 2], "kaldi": [2, 1],
+    }  # fmt: skip
+
+
+def test_scores_become_natural_logs():
+    assert read("srilm", "-2 -3 1 a\n")[0].own == pytest.approx(-2 * math.log(10))
+    assert read("srilm", "-2 -3 1 a\n")[0].own_lm == pytest.approx(-3 * math.log(10))
+    assert read("fairseq", "H-1\t-3\ta\n")[0].own == pytest.approx(-3 * math.log(2))
+    assert read("moses", "0 ||| a ||| ||| -3\n")[0].own == -3
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("srilm", "NBestList1.0\n(-3) a b\n", r"list.txt:1: NBestList1.0 has bytelog scores"),
+        ("srilm", "NBestList2.0\n", r"NBestList2.0 has bytelog scores"),
+        ("srilm", "-1 -2 1 a\n-1\n", r"list.txt:2: 1 fields"),
+        ("srilm", "-1 x 1 a\n", r"list.txt:1: lscore is 'x', not a number"),
+        ("srilm", "-1 -2 3 a\n", r"nwords is 3, but 1 words follow"),
+        ("moses", "0 ||| a ||| f= 1\n", r"3 columns; expected id"),
+        ("moses", "0 ||| a ||| ||| -3\n0 ||| a ||| ||| -3 ||| 0-0\n", r"list.txt:2: 5 columns, but 4"),
+        ("moses", "0 ||| a ||| ||| nan\n", r"the total is not a number"),
+        ("fairseq", "H-1\ta\n", r"list.txt:1: 2 columns"),
+        ("fairseq", "the cat\n", r"'the cat' begins with none"),
+        ("opennmt", "a\t-1\nb\n", r"list.txt:2: 1 columns; expected 2"),
+        ("opennmt", "a\t-1\nb\t-1\nc\t-1\n", r"3 lines are no multiple of --group 2"),
+        ("kaldi", "the cat\n", r"list.txt:1: 'the' is no utterance-N"),
+        ("kaldi", "\n", r"list.txt:1: '' is no utterance-N"),
+    ],
+)  # fmt: skip
+def test_a_malformed_line_is_named_with_its_number_and_reason(name, text, reason):
+    with pytest.raises(InputError, match=reason):
+        read(name, text)
+
+
+def test_open_nmt_lists_do_not_say_how_many_belong_together():
+    with pytest.raises(InputError, match="--group N"):
+        read("opennmt", "a\n", group=None)
