@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -39,6 +40,19 @@ def _corpus_for(lm: LanguageModel, path: Path) -> Corpus:
     return corpus
 
 
+class _Characters:
+    """Lines that are counted as they pass: characters of the lines with words, and their ends."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = lines
+        self.count = 0
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._lines:
+            self.count += len(line) + 1 if line.strip() else 0
+            yield line
+
+
 def _split(corpus: Corpus, split: str) -> IdArray:
     ids = corpus.split(split)
     if not len(ids):
@@ -70,6 +84,12 @@ def _adapt(lm: LanguageModel, corpus: Corpus, split: str, kind: str) -> tuple[Li
     help="Also with what is learnt at test time, tuned on the validation split. temperature: of the softmax. "
     "cache: recent words are likelier. dynamic: the weights follow the text (minutes).",
 )
+@click.option(
+    "--open-vocabulary",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Also the perplexity over N words, UNK's probability shared out among those that the model lacks.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
 @device_option
 @threads_option
@@ -79,6 +99,7 @@ def command(
     split: str,
     context: str | None,
     adapt: str | None,
+    open_vocabulary: int | None,
     as_json: bool,
     device: str,
     threads: int | None,
@@ -90,6 +111,7 @@ def command(
     prepare_cpu(threads)
     lm = load(model, device)
     adapted: tuple[Likelihood, dict[str, float]] | None = None
+    characters = 0
     if data is None or is_corpus(Path(data)):
         corpus = _corpus_for(lm, _corpus_of_run(model) if data is None else Path(data))
         name = f"{corpus.path} ({split})"
@@ -99,10 +121,14 @@ def command(
     elif adapt is not None:
         raise InputError(f"{data}: --adapt is tuned on a validation split; give a corpus directory")
     else:
-        result = lm.evaluate_lines(read_lines(data), context)
-        name = data
+        counted = _Characters(read_lines(data))
+        result = lm.evaluate_lines(counted, context)
+        name, characters = data, counted.count
     if not result.tokens:
         raise CorpusError(f"{name}: no words to evaluate")
+    known = len(lm.vocabulary.words)
+    opened = None if open_vocabulary is None else result.open_vocabulary(known, open_vocabulary)
+    bits = -result.log_prob / math.log(2) / characters if characters else None
     if as_json:
         values = {
             "perplexity": result.perplexity,
@@ -112,6 +138,10 @@ def command(
             "oov": result.oov,
             "vocabulary_size": len(lm.vocabulary),
         }
+        if opened is not None:
+            values["open_vocabulary_perplexity"] = opened
+        if bits is not None:
+            values["bits_per_character"] = bits
         if adapted is not None:
             values["adapted_perplexity"] = adapted[0].perplexity
         print(json.dumps({k: v if math.isfinite(v) else None for k, v in values.items()}))
@@ -125,6 +155,10 @@ def command(
         ("vocabulary size", f"{len(lm.vocabulary):,}"),
         ("context", context or lm.context),
     ]
+    if opened is not None:
+        rows.insert(3, ("  open vocabulary", f"{opened:.2f} (of {open_vocabulary:,} words)"))
+    if bits is not None:
+        rows.append(("bits a character", f"{bits:.4f} ({characters:,} characters, line ends counted)"))
     if adapted is not None:
         likelihood, settings = adapted
         found = ", ".join(f"{name} {value:.4g}" for name, value in settings.items())

@@ -19,6 +19,8 @@ COMMANDS = {
     "evaluate": "perplexity of a held-out text or split",
     "sample": "new sentences, one a line",
     "score": "log-probability of each input line",
+    "next": "the likeliest next words, as you type",
+    "stimuli": "surprisal of the regions of experimental sentences",
     "rescore": "an n-best list with this model's scores in it",
     "tune-nbest": "weights for rescore, from a list with references",
     "info": "what a corpus, a run or a model is",

@@ -17,7 +17,7 @@ from langmodel.inference.language_model import load
 from langmodel.nbest.combination import Combination
 from langmodel.nbest.formats import NBEST_FORMATS, Hypothesis, Rescored, lists
 from langmodel.network.device import prepare_cpu
-from langmodel.text.sources import read_lines
+from langmodel.text.sources import read_raw_lines
 
 
 def in_order(scored: Sequence[Rescored], rerank: bool, one_best: bool) -> Iterator[Rescored]:
@@ -66,7 +66,7 @@ def command(
     )  # fmt: skip
     if combine is None and (bonus or share < 1):
         raise ConfigError("--bonus and --share are for scores that are put together; add --weight")
-    hypotheses: list[Hypothesis] = list(chosen.read(read_lines(file), file, group))
+    hypotheses: list[Hypothesis] = list(chosen.read(read_raw_lines(file), file, group))
     prepare_cpu(threads)
     log_probs = load(model, device).log_probs([hypothesis.text for hypothesis in hypotheses])
     scored = [

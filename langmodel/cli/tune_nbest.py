@@ -17,7 +17,7 @@ from langmodel.inference.language_model import load
 from langmodel.nbest.combination import tune
 from langmodel.nbest.formats import NBEST_FORMATS, lists
 from langmodel.network.device import prepare_cpu
-from langmodel.text.sources import read_lines
+from langmodel.text.sources import read_raw_lines
 
 
 def word_errors(reference: str, hypothesis: str) -> int:
@@ -54,9 +54,9 @@ def command(
     Prints the word error rate of the lists as they are and as they become. Report it on other data.
     """
     chosen = NBEST_FORMATS[format_]
-    hypotheses = list(chosen.read(read_lines(nbest), nbest, group))
+    hypotheses = list(chosen.read(read_raw_lines(nbest), nbest, group))
     grouped = lists(hypotheses)
-    wanted = list(read_lines(references))
+    wanted = list(read_raw_lines(references))
     if len(grouped) != len(wanted) or not grouped:
         raise InputError(
             f"{references}: {len(wanted)} lines for {len(grouped)} lists in {nbest}; give one a list"

@@ -1,5 +1,6 @@
 """The likelihood of a stream of ids under a network: what perplexity is made of."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from langmodel.errors import ConfigError
 from langmodel.network.likelihood import perplexity, token_nll
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.network.windows import DocumentWindows, IdArray, SentenceWindows, Window, Windows
@@ -46,6 +48,16 @@ class Likelihood:
         """Over the tokens that are not UNK; infinite if there are none."""
         known = self.tokens - self.oov
         return perplexity(self.nll - self.oov_nll, known) if known else float("inf")
+
+    def open_vocabulary(self, known: int, size: int) -> float:
+        """The perplexity if UNK's probability is shared out equally among the `size` - `known` other words.
+
+        So that a small vocabulary gains nothing by calling words unknown. Raises ConfigError unless there
+        are such words.
+        """
+        if size <= known:
+            raise ConfigError(f"an open vocabulary of {size:,} words must have more than the {known:,} known")
+        return perplexity(self.nll + self.oov * math.log(size - known), self.tokens)
 
     @classmethod
     def of(cls, log_prob_N: npt.NDArray[np.float64], targets_N: IdArray) -> "Likelihood":

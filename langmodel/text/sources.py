@@ -51,8 +51,8 @@ class Field:
     field: str | None = None
 
 
-def read_documents(source: str, wanted: Field = Field()) -> Iterator[Document]:
-    """The documents of one source, read as they are asked for.
+def read_documents(source: str, wanted: Field | None = Field()) -> Iterator[Document]:
+    """The documents of one source, read as they are asked for; with `wanted` None, no file is a table.
 
     Raises CorpusError, naming the place and the remedy, for what cannot be read.
     """
@@ -77,12 +77,18 @@ def read_lines(source: str) -> Iterator[str]:
         yield from document.lines
 
 
+def read_raw_lines(source: str) -> Iterator[str]:
+    """The same, of a file that may also be a table: its lines as they stand."""
+    for document in read_documents(source, None):
+        yield from document.lines
+
+
 def _table_suffix(path: Path) -> str | None:
     suffixes = [suffix for suffix in map(str.lower, path.suffixes) if suffix not in OPENERS]
     return suffixes[-1] if suffixes and suffixes[-1] in TABLES else None
 
 
-def _read_file(path: Path, wanted: Field) -> Iterator[Document]:
+def _read_file(path: Path, wanted: Field | None) -> Iterator[Document]:
     if not path.exists():
         raise CorpusError(f"{path}: no such file; give a text file, '-', {' or '.join(SCHEMES)}:NAME")
     if path.is_dir():
@@ -93,7 +99,7 @@ def _read_file(path: Path, wanted: Field) -> Iterator[Document]:
         raise CorpusError(f"{path}: cannot be read ({error.strerror})") from None
     with stream:
         table = _table_suffix(path)
-        if table is None:
+        if table is None or wanted is None:
             yield Document(str(path), decoded_lines(stream, str(path)))
         else:
             yield from TABLES[table](decoded_lines(stream, str(path)), path, wanted)

@@ -1,0 +1,52 @@
+"""`langmodel next`: the words that may come next, line after line."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from langmodel.cli.options import device_option, model_argument, threads_option
+from langmodel.inference.language_model import LanguageModel, load
+from langmodel.network.device import prepare_cpu
+from langmodel.text.sources import read_lines
+
+PROMPT = "> "
+
+
+def typed_lines() -> Iterator[str]:
+    """What is typed, until the end of input."""
+    while True:
+        print(PROMPT, end="", file=sys.stderr, flush=True)
+        line = sys.stdin.readline()
+        if not line:
+            print(file=sys.stderr)
+            return
+        yield line.rstrip("\n")
+
+
+def next_table(lm: LanguageModel, context: str, k: int) -> str:
+    """A line a word: probability, and the word; after the unknown words of the context, if it has any."""
+    words = lm.pipeline.tokenize(context)
+    unknown = [
+        word for word, id in zip(words, lm.pipeline.encode(words, lm.vocabulary), strict=True) if not id
+    ]
+    lines = [f"(unknown: {', '.join(unknown)})"] if unknown else []
+    return "\n".join(lines + [f"{word.probability:8.4f}  {word.word}" for word in lm.next_words(context, k)])
+
+
+@click.command("next")
+@model_argument
+@click.option("-k", type=click.IntRange(min=1), default=10, show_default=True, help="How many words.")
+@device_option
+@threads_option
+def command(model: Path, k: int, device: str, threads: int | None) -> None:
+    """Print the likeliest next words after each line of standard input, the beginning of a sentence.
+
+    On a terminal, type a beginning and Enter; nothing and Enter asks for a first word; Ctrl-D ends.
+    </s> is the end of the sentence.
+    """
+    prepare_cpu(threads)
+    lm = load(model, device)
+    for line in typed_lines() if sys.stdin.isatty() else read_lines("-"):
+        print(next_table(lm, line, k), flush=True)

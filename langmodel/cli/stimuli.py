@@ -1,0 +1,114 @@
+"""`langmodel stimuli`: surprisal of the regions of experimental sentences."""
+
+import csv
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from langmodel.cli.options import device_option, model_argument, threads_option
+from langmodel.cli.report import rows_as_text
+from langmodel.cli.score_formats import LN_OF_BASE
+from langmodel.errors import InputError
+from langmodel.inference.language_model import load
+from langmodel.inference.stimuli import ScoredStimulus, Stimulus, preferences, score_stimuli
+from langmodel.network.device import prepare_cpu
+from langmodel.text.sources import read_raw_lines
+
+COLUMNS = ("item", "condition", "regions")
+SEPARATOR = "|"
+
+
+def read_stimuli(file: str) -> list[Stimulus]:
+    """Rows of a CSV with the columns item, condition and regions; others are left alone.
+
+    Raises InputError, naming the row, for a column or a region that is missing, or a pair that comes twice.
+    """
+    rows = csv.DictReader(read_raw_lines(file))
+    missing = [column for column in COLUMNS if column not in (rows.fieldnames or ())]
+    if missing:
+        raise InputError(
+            f"{file}: no column {', '.join(missing)}; expected {','.join(COLUMNS)} in the first row"
+        )
+    stimuli: list[Stimulus] = []
+    seen: set[tuple[str, str]] = set()
+    for row in rows:
+        where = f"{file}:{rows.line_num}"
+        item, condition, regions = (row[column] for column in COLUMNS)
+        if None in row or regions is None:
+            raise InputError(f"{where}: other cells than the first row has; quote a cell with commas in it")
+        cut = tuple(region.strip() for region in regions.split(SEPARATOR))
+        if not all(cut):
+            raise InputError(f"{where}: an empty region in {regions!r}; put {SEPARATOR} between regions only")
+        if (item, condition) in seen:
+            raise InputError(f"{where}: item {item!r} has condition {condition!r} twice")
+        seen.add((item, condition))
+        stimuli.append(Stimulus(item, condition, cut))
+    if not stimuli:
+        raise InputError(f"{file}: no stimuli in it")
+    return stimuli
+
+
+def write_regions(scored: Sequence[ScoredStimulus], base: str, spillover: int) -> None:
+    """A row for every region and for END, with the surprisals of the regions after it."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    after = [f"spillover_{n}" for n in range(1, spillover + 1)]
+    writer.writerow(["item", "condition", "region", "text", "words", "oov", f"surprisal_base_{base}", *after])
+    for one in scored:
+        surprisals = [f"{-region.log_prob / LN_OF_BASE[base]:.6f}" for region in one.regions]
+        padded = surprisals + [""] * spillover
+        for number, region in enumerate(one.regions, start=1):
+            writer.writerow([
+                one.stimulus.item, one.stimulus.condition, number, region.text, region.words, region.oov,
+                *padded[number - 1 : number + spillover],
+            ])  # fmt: skip
+
+
+def preference_report(scored: Sequence[ScoredStimulus], expected: str, region: int | None, file: str) -> str:
+    if not any(one.stimulus.condition == expected for one in scored):
+        raise InputError(f"{file}: no condition {expected!r} in it")
+    shortest = min(len(one.stimulus.regions) for one in scored)
+    if region is not None and region > shortest:
+        raise InputError(f"{file}: --at {region}, but a sentence has {shortest} regions")
+    found = preferences(scored, expected, region)
+    if not found:
+        raise InputError(f"{file}: no item has {expected!r} and another condition")
+    where = "the whole sentence" if region is None else f"region {region}"
+    rows = [(f"{expected} over {one.other}", f"{one.accuracy:.1%} of {one.items} items") for one in found]
+    return f"likelier, by {where}:\n" + rows_as_text(rows)
+
+
+@click.command("stimuli")
+@model_argument
+@click.argument("file")
+@click.option(
+    "--base", type=click.Choice(list(LN_OF_BASE)), default="2", show_default=True, help="Of logarithms."
+)
+@click.option(
+    "--spillover", type=click.IntRange(0, 100), default=2, show_default=True,
+    help="Columns with the surprisal of the regions that follow.",
+)  # fmt: skip
+@click.option(
+    "--expect", metavar="CONDITION",
+    help="Instead of the table, how often this condition is likelier than each other one of its item.",
+)  # fmt: skip
+@click.option("--at", "region", type=click.IntRange(min=1), help="With --expect: compare this region only.")
+@device_option
+@threads_option
+def command(
+    model: Path, file: str, base: str, spillover: int, expect: str | None, region: int | None,
+    device: str, threads: int | None,
+) -> None:  # fmt: skip
+    """Print the summed surprisal of each region of the sentences in FILE, a CSV, under MODEL.
+
+    Columns: item, condition, and regions, with | between them, as in: The keys|to the cabinet|are. A row for
+    END (</s>) completes each sentence: its rows add up to the sentence's own surprisal.
+    """
+    stimuli = read_stimuli(file)
+    prepare_cpu(threads)
+    scored = list(score_stimuli(load(model, device), stimuli))
+    if expect is not None:
+        print(preference_report(scored, expect, region, file))
+    else:
+        write_regions(scored, base, spillover)

@@ -1,0 +1,121 @@
+"""Stimuli, next words and comparable perplexities, from the command line."""
+
+import csv
+import io
+import itertools
+import json
+import math
+import sys
+
+import pytest
+from conftest import make_model
+
+from langmodel.cli.main import run
+from langmodel.inference.language_model import load
+from langmodel.storage.model_file import SavedModel, save_model
+
+STIMULI = """item,condition,regions,note
+1,good,a|b c|d,x
+1,bad,a|b c|e,x
+2,good,"b, zzz|a",x
+2,bad,c|a,x
+"""
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lm = make_model()
+    saved = SavedModel(network=lm.network, vocabulary=lm.vocabulary, pipeline=lm.pipeline, context="sentence")
+    save_model(tmp_path / "m.safetensors", saved)
+    (tmp_path / "s.csv").write_text(STIMULI)
+    return tmp_path
+
+
+def out(capsys, line: str) -> str:
+    assert run(line.split()) == 0
+    return capsys.readouterr().out
+
+
+def test_regions_add_up_to_the_sentence_and_spill_over(place, capsys):
+    rows = list(csv.DictReader(io.StringIO(out(capsys, "stimuli m.safetensors s.csv --spillover 1"))))
+    assert [row["text"] for row in rows[:4]] == ["a", "b c", "d", "</s>"]
+    assert [row["words"] for row in rows[:4]] == ["1", "2", "1", "1"]
+    lm = load("m.safetensors")
+    for item, condition, text in [("1", "good", "a b c d"), ("2", "good", "b, zzz a")]:
+        own = [row for row in rows if (row["item"], row["condition"]) == (item, condition)]
+        total = sum(float(row["surprisal_base_2"]) for row in own)
+        assert total == pytest.approx(-lm.score(text).log_prob / math.log(2), abs=1e-4)
+        for row, after in itertools.pairwise(own):
+            assert row["spillover_1"] == after["surprisal_base_2"]
+        assert own[-1]["spillover_1"] == ""
+    assert [row["oov"] for row in rows if row["text"] == "b, zzz"] == ["2"]
+
+
+def test_the_expected_condition_is_compared_item_by_item(place, capsys):
+    lm = load("m.safetensors")
+    pairs = [("a b c d", "a b c e"), ("b, zzz a", "c a")]
+    better = sum(lm.score(good).log_prob > lm.score(bad).log_prob for good, bad in pairs)
+    printed = out(capsys, "stimuli m.safetensors s.csv --expect good")
+    assert f"good over bad  {better / 2:.1%} of 2 items" in printed
+    first_region = "stimuli m.safetensors s.csv --expect good --at 1"
+    assert "region 1" in out(capsys, first_region)
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "reason"),
+    [
+        ("item,condition,text\n1,a,b\n", "", "no column regions"),
+        ("item,condition,regions\n1,a,b||c\n", "", "s.csv:2: an empty region"),
+        ("item,condition,regions\n1,a,\n", "", "an empty region"),
+        ("item,condition,regions\n1,a,b,c\n", "", "quote a cell with commas"),
+        ("item,condition,regions\n1,a\n", "", "s.csv:2: other cells"),
+        ("item,condition,regions\n1,a,b\n1,a,c\n", "", "has condition 'a' twice"),
+        ("item,condition,regions\n", "", "no stimuli"),
+        ("", "", "no column item, condition, regions"),
+        (STIMULI, " --expect fine", "no condition 'fine'"),
+        (STIMULI, " --expect good --at 9", "--at 9, but a sentence has 2"),
+        ("item,condition,regions\n1,a,b\n2,c,b\n", " --expect a", "no item has 'a' and another"),
+    ],
+)
+def test_bad_stimuli_are_one_line(place, capsys, text, options, reason):
+    (place / "s.csv").write_text(text)
+    assert run(f"stimuli m.safetensors s.csv{options}".split()) == 2
+    captured = capsys.readouterr()
+    assert reason in captured.err
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
+
+
+def test_next_prints_the_likeliest_words_after_each_line(place, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a b\na zzz\n")))
+    lines = out(capsys, "next m.safetensors -k 2").splitlines()
+    expected = load("m.safetensors").next_words("a b", 2)
+    assert lines[:2] == [f"{word.probability:8.4f}  {word.word}" for word in expected]
+    assert lines[2] == "(unknown: zzz)"
+    assert len(lines) == 5
+
+
+def test_an_open_vocabulary_shares_out_what_unk_has(place, capsys):
+    (place / "t.txt").write_text("a b zzz\nyyy a\n")
+    lm = load("m.safetensors")
+    log_prob = sum(lm.score(text).log_prob for text in ("a b zzz", "yyy a"))
+    row = json.loads(out(capsys, "evaluate m.safetensors t.txt --open-vocabulary 105 --json"))
+    assert row["open_vocabulary_perplexity"] == pytest.approx(math.exp((-log_prob + 2 * math.log(100)) / 7))
+    assert row["bits_per_character"] == pytest.approx(-log_prob / math.log(2) / len("a b zzz\nyyy a\n"))
+    table = out(capsys, "evaluate m.safetensors t.txt --open-vocabulary 105")
+    assert "open vocabulary" in table
+    assert "14 characters" in table
+    assert run("evaluate m.safetensors t.txt --open-vocabulary 5".split()) == 2
+    assert "must have more than the 5 known" in capsys.readouterr().err
+
+
+def test_a_model_of_one_word_does_not_win_an_open_vocabulary(capsys):
+    few, many = make_model(words=("a",)), make_model(words=("a", "b", "c", "d", "e"))
+    lines = ["a b c", "d e b", "c c e"]
+    found = [lm.evaluate_lines(lines) for lm in (few, many)]
+    opened = [
+        f.open_vocabulary(len(lm.vocabulary.words), 50) for f, lm in zip(found, (few, many), strict=True)
+    ]
+    assert found[0].perplexity < opened[0]
+    assert opened[1] < opened[0]
