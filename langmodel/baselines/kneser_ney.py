@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from langmodel.text.ngrams import UNSEEN, find
 from langmodel.text.vocabulary import END_ID, START_ID
 
 Ids = npt.NDArray[np.int64]
@@ -19,8 +20,6 @@ Floats = npt.NDArray[np.float64]
 
 FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
 """For counts of 1, 2, and 3 or more, where a small text leaves the estimates undefined (KenLM's own)."""
-
-UNSEEN = -1
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class KneserNey:
         for n in range(1, order + 1):
             key_N = self._keys(numbers[-1], words_N, place_N, n)
             keys.append(np.unique(key_N[key_N != UNSEEN]))
-            numbers.append(_find(key_N, keys[-1]))
+            numbers.append(find(key_N, keys[-1]))
         self._orders = []
         for n in range(1, order + 1):
             counts_G = _occurrences(numbers[n], len(keys[n - 1]))
@@ -109,7 +108,7 @@ class KneserNey:
         for n, order in enumerate(self._orders, start=1):
             context_N = number_N if n == 1 else np.concatenate([[UNSEEN], number_N[:-1]])
             context_N = np.where(place_N < n - 1, UNSEEN, context_N)
-            number_N = _find(self._keys(number_N, words_N, place_N, n), order.keys_G)
+            number_N = find(self._keys(number_N, words_N, place_N, n), order.keys_G)
             known = (context_N != UNSEEN) & (context_N < len(order.left_over) - 1)
             own_N = order.discounted_G[number_N]
             probability_N = own_N + order.left_over[np.where(known, context_N, -1)] * probability_N
@@ -137,14 +136,6 @@ def _with_starts(ids: npt.ArrayLike) -> tuple[Ids, Ids]:
     starts = first + np.arange(len(first))
     lengths = np.diff(np.append(starts, len(words_N)))
     return words_N, np.arange(len(words_N)) - np.repeat(starts, lengths)
-
-
-def _find(key_N: Ids, keys_G: Ids) -> Ids:
-    """The number of each key among the sorted ones, UNSEEN for the others."""
-    if not len(keys_G):
-        return np.full(len(key_N), UNSEEN)
-    place = np.minimum(np.searchsorted(keys_G, key_N), len(keys_G) - 1)
-    return np.where(keys_G[place] == key_N, place, UNSEEN)
 
 
 def _occurrences(number_N: Ids, different: int) -> Ids:

@@ -9,6 +9,7 @@ import click
 
 from langmodel.cli.options import device_option, model_argument, threads_option
 from langmodel.cli.report import rows_as_text
+from langmodel.cli.run_corpus import corpus_of_run, open_matching_corpus
 from langmodel.errors import CorpusError, InputError
 from langmodel.inference.adaptation import ADAPTATIONS
 from langmodel.inference.language_model import LanguageModel, load
@@ -16,28 +17,8 @@ from langmodel.network.architecture import CONTEXTS
 from langmodel.network.device import prepare_cpu
 from langmodel.network.evaluation import Likelihood
 from langmodel.network.windows import IdArray
-from langmodel.storage.run_files import read_run
-from langmodel.text.corpus import Corpus, is_corpus, open_corpus
+from langmodel.text.corpus import Corpus, is_corpus
 from langmodel.text.sources import read_lines
-
-
-def _corpus_of_run(model: Path) -> Path:
-    run = model if model.is_dir() else model.parent
-    corpus = read_run(run).get("corpus")
-    if not isinstance(corpus, str):
-        raise InputError(f"{model}: give a text file or a corpus directory to evaluate on")
-    return Path(corpus)
-
-
-def _corpus_for(lm: LanguageModel, path: Path) -> Corpus:
-    """Raises CorpusError for a corpus with another vocabulary."""
-    corpus = open_corpus(path)
-    if corpus.vocabulary != lm.vocabulary:
-        raise CorpusError(
-            f"{path}: its vocabulary is not the model's; evaluate on a text file, or preprocess the "
-            "corpus that the model was trained on"
-        )
-    return corpus
 
 
 class _Characters:
@@ -113,7 +94,7 @@ def command(
     adapted: tuple[Likelihood, dict[str, float]] | None = None
     characters = 0
     if data is None or is_corpus(Path(data)):
-        corpus = _corpus_for(lm, _corpus_of_run(model) if data is None else Path(data))
+        corpus = open_matching_corpus(lm, corpus_of_run(model) if data is None else Path(data))
         name = f"{corpus.path} ({split})"
         result = lm.evaluate_ids(_split(corpus, split), context)
         if adapt is not None:

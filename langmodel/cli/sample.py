@@ -1,16 +1,23 @@
 """`langmodel sample`: new sentences, one a line."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
 from langmodel.cli.options import device_option, given, model_argument, setting, threads_option
+from langmodel.cli.run_corpus import corpus_of_run, open_matching_corpus
+from langmodel.errors import ConfigError
 from langmodel.inference.language_model import load
 from langmodel.inference.results import SampledSentence
 from langmodel.inference.settings import MAX_SEED, UNK_POLICIES, SamplingSettings
 from langmodel.network.device import prepare_cpu
+from langmodel.text.ngrams import CopiedRuns
+from langmodel.text.sources import read_lines
+
+MAX_OVERLAP, MAX_BEAM = 20, 1_000
 
 
 def _as_json(sentence: SampledSentence) -> str:
@@ -19,6 +26,8 @@ def _as_json(sentence: SampledSentence) -> str:
             "text": sentence.text,
             "words": sentence.words,
             "log_prob": sentence.log_prob,
+            "log_prob_without_unk": sentence.log_prob_without_unk,
+            "unk_mass": sentence.unk_mass,
             "finished": sentence.finished,
         },
         ensure_ascii=False,
@@ -39,6 +48,8 @@ FORMATS = {
 @setting(SamplingSettings, "--temperature", "Below 1: safer; above 1: wilder; 0: always the likeliest word.")
 @setting(SamplingSettings, "--top-k", "Only the k likeliest words; 0: all.")
 @setting(SamplingSettings, "--top-p", "Only the likeliest words that reach this probability together.")
+@setting(SamplingSettings, "--typical-p", "Only the words of most typical surprisal that reach this.")
+@setting(SamplingSettings, "--length", "Exactly so many words; 0: as it comes.")
 @setting(SamplingSettings, "--min-length", "Words at least; END is ruled out until then.")
 @setting(SamplingSettings, "--max-length", "Words at most; a longer sentence is cut off.")
 @setting(
@@ -48,6 +59,19 @@ FORMATS = {
     "sentences are drawn, those with UNK dropped; a different distribution. keep: UNK may stand.",
     type=click.Choice(UNK_POLICIES),
 )
+@click.option("--prefixes", type=click.Path(path_type=Path), help="A file of prefixes; -n for each.")
+@click.option("--include", multiple=True, metavar="WORD", help="Draw again without it. Repeatable.")
+@click.option("--ban", multiple=True, metavar="WORD", help="Never draw it. Repeatable.")
+@click.option("--ban-file", type=click.Path(path_type=Path), help="A file of such words.")
+@click.option(
+    "--max-overlap", type=click.IntRange(1, MAX_OVERLAP), metavar="N",
+    help="Draw again what copies more than N words in a row from the training text.",
+)  # fmt: skip
+@click.option("--corpus", type=click.Path(path_type=Path), help="For --max-overlap. [default: the run's]")
+@click.option(
+    "--beam", type=click.IntRange(1, MAX_BEAM), metavar="K",
+    help="The K likeliest sentences by beam search; nothing is drawn.",
+)  # fmt: skip
 @click.option(
     "--seed", type=click.IntRange(0, MAX_SEED), help="Same seed, same sentences.  [default: random]"
 )
@@ -58,18 +82,41 @@ FORMATS = {
 @device_option
 @threads_option
 def command(
-    model: Path,
-    count: int,
-    prefix: str,
-    seed: int | None,
-    format_: str,
-    device: str,
-    threads: int | None,
-    **settings: Any,
-) -> None:
+    model: Path, count: int, prefix: str, prefixes: Path | None, include: tuple[str, ...],
+    ban: tuple[str, ...], ban_file: Path | None, max_overlap: int | None, corpus: Path | None,
+    beam: int | None, seed: int | None, format_: str, device: str, threads: int | None, **settings: Any,
+) -> None:  # fmt: skip
     """Draw sentences from MODEL, a run directory or a .safetensors file."""
     wanted = SamplingSettings(**given(settings))
+    if prefix and prefixes:
+        raise ConfigError("--prefix and --prefixes exclude each other")
+    if beam and (include or max_overlap or wanted.unk == "resample-sentence"):
+        raise ConfigError("--beam draws nothing again: it goes with --ban and lengths only")
+    beginnings = [prefix] if prefixes is None else list(read_lines(str(prefixes)))
+    banned = (
+        [*ban, *(word for line in read_lines(str(ban_file)) if (word := line.strip()))] if ban_file else ban
+    )
     prepare_cpu(threads)
     lm = load(model, device)
-    for sentence in lm.sample(count, seed=seed, prefix=prefix, settings=wanted):
-        print(FORMATS[format_](sentence))
+    for word in banned:
+        if not lm.known_ids([word]):
+            print(f"note: {word!r} is not in the vocabulary; it is never drawn anyway", file=sys.stderr)
+    copies = None
+    if max_overlap is not None:
+        split = open_matching_corpus(lm, corpus_of_run(model) if corpus is None else corpus).split("train")
+        copies = CopiedRuns(split, len(lm.vocabulary), max_overlap + 1), max_overlap
+    kept = tries = 0
+    for number, beginning in enumerate(beginnings):
+        if beam:
+            sentences = lm.likeliest(beam, prefix=beginning, settings=wanted, ban=banned)
+        else:
+            own_seed = None if seed is None else (seed + number) % (MAX_SEED + 1)
+            sentences, drawn = lm.draw(
+                count, seed=own_seed, prefix=beginning, settings=wanted,
+                ban=banned, include=include, copies=copies,
+            )  # fmt: skip
+            kept, tries = kept + len(sentences), tries + drawn
+        for sentence in sentences:
+            print(FORMATS[format_](sentence))
+    if tries > kept:
+        print(f"kept {kept:,} of {tries:,} sentences drawn ({kept / tries:.1%})", file=sys.stderr)

@@ -25,6 +25,17 @@ def ban(ids: Sequence[int]) -> Filter:
     return apply
 
 
+def only(id: int) -> Filter:
+    """Nothing but this id."""
+
+    def apply(logits_BV: Tensor) -> Tensor:
+        kept_B = logits_BV[:, id].clone()
+        logits_BV.fill_(-torch.inf)[:, id] = kept_B
+        return logits_BV
+
+    return apply
+
+
 def temperature(value: float) -> Filter:
     """Divides log-probabilities by `value`; towards 0 only the likeliest word is left."""
 
@@ -63,10 +74,28 @@ def top_p(p: float) -> Filter:
     return apply
 
 
+def typical_p(p: float) -> Filter:
+    """The words of surprisal nearest the entropy, as many as reach probability `p` (Meister et al. 2023)."""
+
+    def apply(logits_BV: Tensor) -> Tensor:
+        log_probs_BV = torch.log_softmax(logits_BV.double(), 1)
+        probabilities_BV = log_probs_BV.exp()
+        entropy_B1 = -(probabilities_BV * log_probs_BV).nan_to_num(nan=0.0).sum(1, keepdim=True)
+        order_BV = (log_probs_BV + entropy_B1).abs().sort(dim=1, stable=True).indices
+        before_BV = probabilities_BV.gather(1, order_BV).cumsum(1).roll(1, dims=1)
+        before_BV[:, 0] = 0.0
+        dropped_BV = torch.zeros_like(logits_BV, dtype=torch.bool)
+        dropped_BV.scatter_(1, order_BV, before_BV >= p)
+        return logits_BV.masked_fill_(dropped_BV, -torch.inf)
+
+    return apply
+
+
 FILTERS: dict[str, Callable[[SamplingSettings], Filter | None]] = {
     "temperature": lambda settings: temperature(settings.temperature) if settings.temperature != 1 else None,
     "top_k": lambda settings: top_k(settings.top_k) if settings.top_k else None,
     "top_p": lambda settings: top_p(settings.top_p) if settings.top_p < 1 else None,
+    "typical_p": lambda settings: typical_p(settings.typical_p) if settings.typical_p < 1 else None,
 }
 """In the order in which they are applied; None where a setting leaves the distribution as it is."""
 

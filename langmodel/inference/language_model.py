@@ -7,9 +7,11 @@ from pathlib import Path
 import torch
 
 from langmodel.errors import ConfigError
+from langmodel.inference.beam import beam_search
+from langmodel.inference.demands import copies_at_most, includes
 from langmodel.inference.prefix_tree import score_prefix_tree
 from langmodel.inference.results import HiddenStates, NextWord, SampledSentence, SentenceScore, WordScore
-from langmodel.inference.sampling import sample_ids
+from langmodel.inference.sampling import DrawnSentence, sample_ids
 from langmodel.inference.scoring import (
     Scores,
     log_prob_only,
@@ -25,6 +27,7 @@ from langmodel.network.likelihood import log_probabilities
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.network.windows import IdArray
 from langmodel.storage.model_file import SavedModel, load_model, model_path
+from langmodel.text.ngrams import CopiedRuns
 from langmodel.text.pipeline import Pipeline
 from langmodel.text.vocabulary import END_ID, SPECIAL_TOKENS, UNK_ID, Vocabulary
 
@@ -115,34 +118,94 @@ class LanguageModel:
         seed: int | None = None,
         prefix: str = "",
         settings: SamplingSettings = SamplingSettings(),
+        ban: Sequence[str] = (),
+        include: Sequence[str] = (),
+        copies: tuple[CopiedRuns, int] | None = None,
     ) -> list[SampledSentence]:
         """`n` sentences; the same seed gives the same ones, None different ones each time.
 
-        Raises ConfigError for a prefix that leaves no room, SamplingError when nothing can be drawn.
+        None has a word of `ban`, which must be known words or are left aside, and all have every word of
+        `include`: sentences without are drawn again. So are, with `copies`, those that have more than so
+        many words in a row from a text.
+        Raises ConfigError for a prefix that leaves no room and for an unknown word to include,
+        SamplingError when nothing can be drawn.
         """
+        return self.draw(
+            n, seed=seed, prefix=prefix, settings=settings, ban=ban, include=include, copies=copies
+        )[0]  # fmt: skip
+
+    def draw(
+        self,
+        n: int,
+        *,
+        seed: int | None,
+        prefix: str,
+        settings: SamplingSettings,
+        ban: Sequence[str] = (),
+        include: Sequence[str] = (),
+        copies: tuple[CopiedRuns, int] | None = None,
+    ) -> tuple[list[SampledSentence], int]:
+        """As `sample`, and how many sentences were drawn for those that were kept."""
         if n < 0:
             raise ConfigError(f"cannot draw {n} sentences")
         if seed is not None and not 0 <= seed <= MAX_SEED:
             raise ConfigError(f"seed must be between 0 and {MAX_SEED}, got {seed}")
-        words = self.pipeline.tokenize(prefix)
-        if len(words) >= settings.max_length:
-            raise ConfigError(
-                f"the prefix has {len(words)} words; max length is {settings.max_length}, raise it"
-            )
+        words, prefix_ids = self._prefix(prefix, settings)
+        demands = [includes(self._known(word), word) for word in include]
+        if copies is not None:
+            demands.append(copies_at_most(*copies))
         generator = torch.Generator()
         if seed is None:
             generator.seed()
         else:
             generator.manual_seed(seed)
-        prefix_ids = self.pipeline.encode(words, self.vocabulary)
-        drawn = sample_ids(self.network, n, settings, prefix=prefix_ids, generator=generator)
-        sentences = []
-        for sentence in drawn:
-            new = self.pipeline.decode(sentence.ids[len(words) :], self.vocabulary)
-            whole = (*map(self.pipeline.normalize, words), *new)
-            text = self.pipeline.detokenize(whole)
-            sentences.append(SampledSentence(whole, text, sentence.log_prob, sentence.finished))
-        return sentences
+        drawn = sample_ids(
+            self.network, n, settings,
+            prefix=prefix_ids, banned=self.known_ids(ban), demands=demands, generator=generator,
+        )  # fmt: skip
+        return [self._sentence(words, sentence) for sentence in drawn.sentences], drawn.tries
+
+    def likeliest(
+        self,
+        width: int,
+        *,
+        prefix: str = "",
+        settings: SamplingSettings = SamplingSettings(),
+        ban: Sequence[str] = (),
+    ) -> list[SampledSentence]:
+        """Up to `width` sentences by beam search of that width, likeliest first; nothing is drawn."""
+        words, prefix_ids = self._prefix(prefix, settings)
+        found = beam_search(self.network, width, settings, prefix=prefix_ids, banned=self.known_ids(ban))
+        return [self._sentence(words, sentence) for sentence in found]
+
+    def known_ids(self, words: Sequence[str]) -> list[int]:
+        """Of those words that the vocabulary has."""
+        return [id for word in words if (id := self._id(word)) != UNK_ID]
+
+    def _id(self, word: str) -> int:
+        return self.vocabulary.id_of(self.pipeline.normalize(word))
+
+    def _known(self, word: str) -> int:
+        if self._id(word) == UNK_ID:
+            raise ConfigError(f"the word {word!r} is not in the vocabulary; no sentence can have it")
+        return self._id(word)
+
+    def _prefix(self, prefix: str, settings: SamplingSettings) -> tuple[list[str], list[int]]:
+        words = self.pipeline.tokenize(prefix)
+        most = settings.length + 1 if settings.length else settings.max_length
+        if len(words) >= most:
+            flag = "length" if settings.length else "max length"
+            raise ConfigError(
+                f"the prefix has {len(words)} words; {flag} is {settings.length or most}, raise it"
+            )
+        return words, self.pipeline.encode(words, self.vocabulary)
+
+    def _sentence(self, prefix: Sequence[str], drawn: DrawnSentence) -> SampledSentence:
+        new = self.pipeline.decode(drawn.ids[len(prefix) :], self.vocabulary)
+        words = (*map(self.pipeline.normalize, prefix), *new)
+        return SampledSentence(
+            words, self.pipeline.detokenize(words), drawn.log_prob, drawn.log_kept, drawn.finished
+        )
 
     @torch.inference_mode()
     def hidden_states(self, text: str) -> HiddenStates:

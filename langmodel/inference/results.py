@@ -77,8 +77,20 @@ class SampledSentence:
     """The words put together as prose."""
     log_prob: float
     """Natural-log probability of the drawn words and END, before any renormalisation."""
+    log_kept: float
+    """Σ log(1 - p(UNK)) over the steps, natural log."""
     finished: bool
     """False: cut off at the maximal length."""
+
+    @property
+    def log_prob_without_unk(self) -> float:
+        """Natural-log probability under the model that is renormalised without UNK at each step."""
+        return self.log_prob - self.log_kept
+
+    @property
+    def unk_mass(self) -> float:
+        """The probability that ruling out UNK removed along this sentence: 1 - Π (1 - p(UNK))."""
+        return -math.expm1(self.log_kept)
 
     def __str__(self) -> str:
         return self.text

@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from langmodel.errors import SamplingError
-from langmodel.inference.filters import Filter, ban, make_filters
+from langmodel.inference.demands import Demand, free_of_unknown_words
+from langmodel.inference.filters import Filter, ban, make_filters, only
 from langmodel.inference.settings import SamplingSettings
 from langmodel.network.cells import select_state
 from langmodel.network.likelihood import logits
@@ -22,7 +23,7 @@ BATCH_SENTENCES = 512
 """Sentences that advance together; bounds the memory of a step."""
 
 TRIES_PER_SENTENCE = 200
-"""`resample-sentence` gives up after this many sentences for each one wanted."""
+"""Where sentences are drawn again, this many for each one wanted are the end."""
 
 BLOCK = 128
 """A draw first finds the block of words, then the word."""
@@ -35,8 +36,18 @@ class DrawnSentence:
     ids: list[int]
     log_prob: float
     """Natural-log probability of what was drawn, END included, under the unfiltered model."""
+    log_kept: float
+    """Σ log(1 - p(UNK)) over the steps: what never drawing UNK left of the probability."""
     finished: bool
     """False: cut off at `max_length`."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """The sentences that were kept, and how many were drawn for them."""
+
+    sentences: list[DrawnSentence]
+    tries: int
 
 
 def _just_under(sum_B1: Tensor) -> Tensor:
@@ -69,31 +80,49 @@ def sample_ids(
     settings: SamplingSettings,
     *,
     prefix: Sequence[int] = (),
+    banned: Sequence[int] = (),
+    demands: Sequence[Demand] = (),
     generator: torch.Generator,
-) -> list[DrawnSentence]:
-    """`count` sentences that begin with `prefix`, by the unk policy of `settings`.
+) -> Draw:
+    """`count` sentences that begin with `prefix`, have none of `banned` and meet all `demands`.
 
-    `generator` is a CPU generator. Raises SamplingError when every word is ruled out, or when
-    `resample-sentence` meets UNK too often; it always ends.
+    `generator` is a CPU generator. Raises SamplingError when every word is ruled out, or when a demand is
+    met too rarely; it always ends.
     """
-    drawn: list[DrawnSentence] = []
-    if settings.unk != "resample-sentence":
-        for start in range(0, count, BATCH_SENTENCES):
-            size = min(BATCH_SENTENCES, count - start)
-            drawn += _draw_batch(network, size, settings, prefix, generator)
-        return drawn
+    if settings.unk == "resample-sentence":
+        demands = [free_of_unknown_words(len(prefix)), *demands]
+    kept: list[DrawnSentence] = []
+    failed = [0] * len(demands)
     tries = 0
-    while len(drawn) < count:
+    while len(kept) < count:
         if tries >= TRIES_PER_SENTENCE * count:
+            hardest = demands[failed.index(max(failed))]
             raise SamplingError(
-                f"{len(drawn)} of {tries} sentences were free of unknown words; "
-                "use --unk reject, or a larger vocabulary"
+                f"{tries - max(failed)} of {tries} sentences {hardest.says}; {hardest.remedy}"
             )
-        size = min(BATCH_SENTENCES, max(16, count - len(drawn)))
-        sentences = _draw_batch(network, size, settings, prefix, generator)
-        tries += size
-        drawn += [s for s in sentences if UNK_ID not in s.ids[len(prefix) :]]
-    return drawn[:count]
+        missing = count - len(kept)
+        size = min(BATCH_SENTENCES, max(16, missing) if demands else missing)
+        sentences = _draw_batch(network, size, settings, prefix, banned, generator)
+        for sentence in sentences:
+            if len(kept) == count:
+                break
+            tries += 1
+            for number, demand in enumerate(demands):
+                if not demand.holds(sentence.ids):
+                    failed[number] += 1
+                    break
+            else:
+                kept.append(sentence)
+    return Draw(kept, tries)
+
+
+def _rules(settings: SamplingSettings, banned: Sequence[int], length: int) -> list[Filter]:
+    """What must not come next after `length` words."""
+    if settings.length and length >= settings.length:
+        return [only(END_ID)]
+    least = settings.length or settings.min_length
+    always = [START_ID, *banned] + ([UNK_ID] if settings.unk == "reject" else [])
+    return [ban(always + ([END_ID] if length < least else []))]
 
 
 def _draw_batch(
@@ -101,30 +130,32 @@ def _draw_batch(
     count: int,
     settings: SamplingSettings,
     prefix: Sequence[int],
+    banned: Sequence[int],
     generator: torch.Generator,
 ) -> list[DrawnSentence]:
     filters = make_filters(settings)
-    banned = ban([UNK_ID, START_ID] if settings.unk == "reject" else [START_ID])
-    banned_with_end = ban([END_ID])
     stop_at_unk = settings.unk == "resample-sentence"
+    # At exact length, one more step draws END.
+    last = settings.length + 1 if settings.length else settings.max_length
 
     ids = [list(prefix) for _ in range(count)]
-    log_probs = [0.0] * count
+    log_probs, log_kept = [0.0] * count, [0.0] * count
     finished = [False] * count
     hidden_1O, state = network.read(prefix)
     hidden_BO = hidden_1O.expand(count, -1)
     state = select_state(state, [0] * count)
     active = list(range(count))
     length = len(prefix)
-    while active and length < settings.max_length:
+    while active and length < last:
         uniform = torch.rand(count, generator=generator, dtype=torch.float64)[active]
         raw_BV = logits(hidden_BO, network.output_weight, network.output_bias).cpu()
-        rules = [banned, banned_with_end] if length < settings.min_length else [banned]
-        chosen_B, log_prob_B = _choose(raw_BV, [*rules, *filters], uniform)
+        chosen_B, log_prob_B, kept_B = _choose(raw_BV, [*_rules(settings, banned, length), *filters], uniform)
         keep: list[int] = []
-        for row, (id, log_prob) in enumerate(zip(chosen_B.tolist(), log_prob_B.tolist(), strict=True)):
+        drawn = zip(chosen_B.tolist(), log_prob_B.tolist(), kept_B.tolist(), strict=True)
+        for row, (id, log_prob, kept) in enumerate(drawn):
             sentence = active[row]
             log_probs[sentence] += log_prob
+            log_kept[sentence] += kept
             if id == END_ID:
                 finished[sentence] = True
                 continue
@@ -140,17 +171,18 @@ def _draw_batch(
             chosen_B = chosen_B[keep]
         hidden_1BO, state = network(chosen_B.to(network.device).unsqueeze(0), state)
         hidden_BO = hidden_1BO[0]
-    return [DrawnSentence(*parts) for parts in zip(ids, log_probs, finished, strict=True)]
+    return [DrawnSentence(*parts) for parts in zip(ids, log_probs, log_kept, finished, strict=True)]
 
 
-def _choose(raw_BV: Tensor, filters: Sequence[Filter], uniform_B: Tensor) -> tuple[Tensor, Tensor]:
-    """A word for every row, and its log-probability under the unfiltered model."""
-    best_B1 = raw_BV.amax(1, keepdim=True)
-    normalizer_B1 = best_B1 - torch.softmax(raw_BV, 1).amax(1, keepdim=True).log()
+def _choose(raw_BV: Tensor, filters: Sequence[Filter], uniform_B: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """A word for every row, its log-probability under the unfiltered model, and log(1 - p(UNK)) there."""
+    probabilities_BV = torch.softmax(raw_BV, 1)
+    normalizer_B1 = raw_BV.amax(1, keepdim=True) - probabilities_BV.amax(1, keepdim=True).log()
+    kept_B = torch.log1p(-probabilities_BV[:, UNK_ID].double())
     filtered_BV = raw_BV.clone()
     for apply in filters:
         filtered_BV = apply(filtered_BV)
     if not bool((filtered_BV.amax(1) > -math.inf).all()):
         raise SamplingError("every word is ruled out; lower --min-length or ban less")
     chosen_B = draw(torch.softmax(filtered_BV, 1), uniform_B)
-    return chosen_B, (raw_BV.gather(1, chosen_B.unsqueeze(1)) - normalizer_B1).squeeze(1)
+    return chosen_B, (raw_BV.gather(1, chosen_B.unsqueeze(1)) - normalizer_B1).squeeze(1), kept_B

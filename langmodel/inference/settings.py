@@ -23,8 +23,12 @@ class SamplingSettings:
     """Only the k likeliest words; 0: all."""
     top_p: float = 1.0
     """Only the likeliest words that together reach this probability (Holtzman et al. 2020)."""
+    typical_p: float = 1.0
+    """Only the words of most typical surprisal that together reach this probability (Meister et al. 2023)."""
     min_length: int = 1
     max_length: int = 100
+    length: int = 0
+    """Exactly so many words, whatever the least and the most; 0: as it comes."""
     unk: str = "reject"
     """`reject` renormalises without UNK at each step; `resample-sentence` drops sentences with UNK;
     `keep` lets UNK stand. The first two are different distributions."""
@@ -36,8 +40,11 @@ class SamplingSettings:
             )
         if self.top_k < 0:
             raise ConfigError(f"top-k must be at least 0 (0: off), got {self.top_k}")
-        if not 0 < self.top_p <= 1:
-            raise ConfigError(f"top-p must be over 0 and at most 1, got {self.top_p}")
+        for name, share in (("top-p", self.top_p), ("typical-p", self.typical_p)):
+            if not 0 < share <= 1:
+                raise ConfigError(f"{name} must be over 0 and at most 1, got {share}")
+        if self.length < 0:
+            raise ConfigError(f"length must be at least 0 (0: as it comes), got {self.length}")
         if self.min_length < 0:
             raise ConfigError(f"min length must be at least 0, got {self.min_length}")
         if self.max_length < max(1, self.min_length):

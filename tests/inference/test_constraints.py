@@ -1,0 +1,210 @@
+"""Samples under constraints: words, lengths, copies, and what ruling out UNK costs."""
+
+import itertools
+import json
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from conftest import make_model
+from hypothesis import given
+from hypothesis import strategies as st
+
+from langmodel.cli.main import run
+from langmodel.errors import ConfigError, SamplingError
+from langmodel.inference.filters import typical_p
+from langmodel.inference.settings import SamplingSettings
+from langmodel.network.likelihood import log_probabilities
+from langmodel.storage.model_file import SavedModel, save_model
+from langmodel.text.ngrams import CopiedRuns
+from langmodel.text.vocabulary import END_ID, UNK_ID
+
+LM = make_model()
+
+
+def test_a_banned_word_is_never_drawn_and_an_unknown_one_is_left_aside():
+    words = Counter(w for s in LM.sample(300, seed=1, ban=["b", "zzz"]) for w in s.words)
+    assert "b" not in words
+    assert set(words) == {"a", "c", "d", "e"}
+
+
+def test_all_sentences_have_the_words_to_include_in_their_natural_proportion():
+    asked = LM.sample(2_000, seed=1, include=["b"], settings=SamplingSettings(max_length=3))
+    free = LM.sample(6_000, seed=2, settings=SamplingSettings(max_length=3))
+    assert all("b" in s.words for s in asked)
+    natural = Counter(s.words for s in free if "b" in s.words)
+    most, count = natural.most_common(1)[0]
+    share = Counter(s.words for s in asked)[most] / len(asked)
+    assert share == pytest.approx(count / natural.total(), abs=0.05)
+
+
+def test_an_unknown_word_to_include_is_refused_and_an_impossible_one_gives_up():
+    with pytest.raises(ConfigError, match="'zzz' is not in the vocabulary"):
+        LM.sample(1, include=["zzz"])
+    with pytest.raises(SamplingError, match=r"0 of 400 sentences had the word 'b'; ask for a likelier word"):
+        LM.sample(2, seed=1, include=["b"], ban=["b"])
+
+
+@pytest.mark.parametrize("length", [1, 2, 5])
+def test_an_exact_length_is_kept_and_its_end_is_counted(length):
+    for sentence in LM.sample(50, seed=1, prefix="a", settings=SamplingSettings(length=length)):
+        assert len(sentence.words) == length
+        assert sentence.finished
+        assert sentence.words[0] == "a"
+        after_prefix = sum(w.log_prob for w in LM.score(" ".join(sentence.words)).words[1:])
+        assert sentence.log_prob == pytest.approx(after_prefix, abs=1e-4)
+    with pytest.raises(ConfigError, match="length is 2, raise it"):
+        LM.sample(1, prefix="a b c", settings=SamplingSettings(length=2))
+
+
+def test_the_log_probability_without_unk_is_that_of_the_renormalised_model():
+    for sentence in LM.sample(20, seed=3):
+        ids = LM.pipeline.encode(sentence.words, LM.vocabulary)
+        expected = kept = 0.0
+        for place, id in enumerate([*ids, END_ID]):
+            with torch.inference_mode():
+                hidden, _ = LM.network.read(ids[:place])
+                log_probs = log_probabilities(hidden, LM.network.output_weight, LM.network.output_bias)[0]
+            known = log_probs.clone()
+            known[UNK_ID] = -math.inf
+            expected += float(known.log_softmax(0)[id])
+            kept += math.log1p(-float(log_probs[UNK_ID].exp()))
+        if sentence.finished:
+            assert sentence.log_prob_without_unk == pytest.approx(expected, abs=1e-4)
+            assert sentence.unk_mass == pytest.approx(1 - math.exp(kept), abs=1e-5)
+
+
+def test_typical_words_are_those_of_surprisal_nearest_the_entropy():
+    # Entropy 1.28 nats; surprisals 0.69, 1.39, 2.08, 2.77: the second is the most typical, then the first.
+    probabilities = torch.tensor([[0.5, 0.25, 0.125, 0.0625, 0.0625]])
+
+    def kept(p: float) -> list[int]:
+        return (typical_p(p)(probabilities.log()) > -math.inf)[0].nonzero().squeeze(1).tolist()
+
+    assert kept(0.2) == [1]
+    assert kept(0.7) == [0, 1]
+    assert kept(1.0) == [0, 1, 2, 3, 4]
+
+
+def all_sentences(most: int) -> dict[tuple[str, ...], float]:
+    words = LM.vocabulary.words
+    return {
+        sentence: LM.score(" ".join(sentence)).log_prob
+        for length in range(1, most + 1)
+        for sentence in itertools.product(words, repeat=length)
+    }
+
+
+def test_a_wide_beam_finds_the_likeliest_of_all_sentences():
+    expected = sorted(all_sentences(3).items(), key=lambda pair: -pair[1])[:5]
+    found = LM.likeliest(200, settings=SamplingSettings(max_length=3))[:5]
+    assert [s.words for s in found] == [words for words, _ in expected]
+    assert [s.log_prob for s in found] == pytest.approx([log_prob for _, log_prob in expected], abs=1e-4)
+
+
+def test_a_beam_keeps_to_lengths_prefix_and_bans():
+    found = LM.likeliest(6, prefix="a b", settings=SamplingSettings(length=4), ban=["c"])
+    assert len(found) == 6
+    for sentence in found:
+        assert sentence.words[:2] == ("a", "b")
+        assert len(sentence.words) == 4
+        assert "c" not in sentence.words
+    assert found == sorted(found, key=lambda s: -s.log_prob)
+    with pytest.raises(SamplingError, match="every word is ruled out"):
+        LM.likeliest(2, ban=list(LM.vocabulary.words))
+
+
+IDS = st.lists(st.integers(3, 6), max_size=14)
+
+
+@given(st.lists(IDS, min_size=1, max_size=6), IDS, st.integers(1, 6))
+def test_the_longest_copied_run_is_that_of_a_search_through_the_text(sentences, words, longest):
+    stream = np.array([id for sentence in sentences for id in [*sentence, END_ID]], np.uint16)
+
+    def stands(run: list[int]) -> bool:
+        return any(run == s[i : i + len(run)] for s in sentences for i in range(len(s)))
+
+    runs = [words[i:j] for i in range(len(words)) for j in range(i + 1, len(words) + 1)]
+    expected = max((len(run) for run in runs if len(run) <= longest and stands(run)), default=0)
+    assert CopiedRuns(stream, 7, longest).longest_run(words) == expected
+
+
+def test_unknown_words_are_no_copy():
+    assert CopiedRuns(np.array([3, UNK_ID, 4, END_ID]), 7, 3).longest_run([3, UNK_ID, 4]) == 1
+
+
+def test_sentences_that_copy_are_drawn_again_and_a_memorised_text_gives_none():
+    text = np.array([id for s in ([3, 4, 5], [4, 4], [5, 6, 7]) for id in [*s, END_ID]])
+    runs = CopiedRuns(text, len(LM.vocabulary), 3)
+    sentences, tries = LM.draw(
+        200, seed=1, prefix="", settings=SamplingSettings(max_length=6), copies=(runs, 2)
+    )  # fmt: skip
+    assert tries >= 200
+    for sentence in sentences:
+        ids = LM.pipeline.encode(sentence.words, LM.vocabulary)
+        assert runs.longest_run(ids) <= 2
+    everything = np.array([id for s in itertools.product(range(3, 8), repeat=2) for id in [*s, END_ID]])
+    learnt = CopiedRuns(everything, len(LM.vocabulary), 2)
+    with pytest.raises(SamplingError, match=r"copied at most 1 words .* raise --max-overlap"):
+        LM.sample(3, seed=1, settings=SamplingSettings(min_length=2), copies=(learnt, 1))
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    saved = SavedModel(network=LM.network, vocabulary=LM.vocabulary, pipeline=LM.pipeline, context="sentence")
+    save_model(tmp_path / "m.safetensors", saved)
+    return tmp_path
+
+
+def test_constraints_from_the_command_line(place, capsys):
+    (place / "beginnings").write_text("a\nb c\n")
+    (place / "never").write_text("d\nzzz\n\n")
+    line = "sample m.safetensors -n 3 --prefixes beginnings --ban e --ban-file never --include a --length 4"
+    assert run([*line.split(), "--seed", "1", "--format", "jsonl"]) == 0
+    captured = capsys.readouterr()
+    rows = [json.loads(row) for row in captured.out.splitlines()]
+    assert [row["words"][:1] for row in rows] == [["a"]] * 3 + [["b"]] * 3
+    for row in rows:
+        assert len(row["words"]) == 4
+        assert not {"d", "e"} & set(row["words"])
+        assert "a" in row["words"]
+        assert 0 < row["unk_mass"] < 1
+        assert row["log_prob_without_unk"] > row["log_prob"]
+    assert "'zzz' is not in the vocabulary" in captured.err
+    assert "sentences drawn" in captured.err
+    assert run("sample m.safetensors --beam 3 --max-length 5 --format tokens".split()) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "reason"),
+    [
+        ("--include zzz", 2, "'zzz' is not in the vocabulary"),
+        ("--prefix a --prefixes p", 2, "exclude each other"),
+        ("--beam 3 --include a", 2, "--beam draws nothing again"),
+        ("--max-overlap 3", 2, "name the corpus directory"),
+        ("--prefixes none", 2, "none: no such file"),
+        ("--typical-p 0", 2, "typical-p must be over 0"),
+        ("--length -1", 2, "length must be at least 0"),
+        ("--ban a --ban b --ban c --ban d --ban e", 1, "every word is ruled out"),
+    ],
+)
+def test_bad_constraints_are_one_line(place, capsys, line, code, reason):
+    assert run(["sample", "m.safetensors", *line.split()]) == code
+    captured = capsys.readouterr()
+    assert reason in captured.err
+    assert captured.out == ""
+
+
+def test_max_overlap_reads_the_run_s_own_corpus(poem_corpus, tmp_path, capsys):
+    made = str(tmp_path / "run")
+    train = ["train", str(poem_corpus.path), "-o", made, "--no-baselines", "--epochs", "1"]
+    assert run([*train, "--hidden-size", "8", "--embedding-size", "8"]) == 0
+    capsys.readouterr()
+    assert run(["sample", made, "-n", "20", "--max-overlap", "2", "--seed", "1", "--format", "tokens"]) == 0
+    runs = CopiedRuns(poem_corpus.split("train"), len(poem_corpus.vocabulary), 9)
+    for line in capsys.readouterr().out.splitlines():
+        assert runs.longest_run([poem_corpus.vocabulary.id_of(word) for word in line.split()]) <= 2
