@@ -55,7 +55,12 @@ def run_preprocess(
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Corpus directory.")
 @setting(PreprocessConfig, "--vocabulary-size", "Rows, the three special tokens included.")
 @setting(PreprocessConfig, "--min-count", "Rarer words become UNK.")
-@setting(PreprocessConfig, "--tokenizer", "What splits a sentence.", type=click.Choice(list(TOKENIZERS)))
+@setting(
+    PreprocessConfig,
+    "--tokenizer",
+    "What splits a sentence. module:function: a function of your own; set LANGMODEL_TOKENIZER to it.",
+    metavar=f"{'|'.join(TOKENIZERS)}|module:function",
+)
 @setting(PreprocessConfig, "--sentences", "What splits a text.", type=click.Choice(list(SENTENCES)))
 @setting(PreprocessConfig, "--lowercase/--no-lowercase", "Fold case.")
 @setting(PreprocessConfig, "--unk-token", "Text that means unknown, as in <unk>.", type=str)

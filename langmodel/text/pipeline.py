@@ -7,7 +7,7 @@ from typing import Any
 
 from langmodel.errors import ConfigError
 from langmodel.text.sentences import SENTENCES, LineSplitter, PunktParameters, PunktSplitter
-from langmodel.text.tokenizers import TOKENIZERS, Tokenizer, make_tokenizer
+from langmodel.text.tokenizers import Tokenizer, make_tokenizer
 from langmodel.text.vocabulary import END_ID, UNK_ID, Vocabulary
 
 
@@ -23,8 +23,7 @@ class Pipeline:
     punkt: PunktParameters | None = None
 
     def __post_init__(self) -> None:
-        if self.tokenizer not in TOKENIZERS:
-            raise ConfigError(f"unknown tokenizer {self.tokenizer!r}; choose from {', '.join(TOKENIZERS)}")
+        make_tokenizer(self.tokenizer)
         if self.sentences not in SENTENCES:
             raise ConfigError(f"unknown sentences {self.sentences!r}; choose from {', '.join(SENTENCES)}")
         if self.unk_token is not None and self.tokenizer != "whitespace":

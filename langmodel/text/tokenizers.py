@@ -1,10 +1,11 @@
 """Sentence -> words, and back. A tokenizer is one class and one entry in TOKENIZERS."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from langmodel.errors import ConfigError, InputError
+from langmodel.text.own_tokenizer import OwnTokenizer, is_own
 
 if TYPE_CHECKING:
     from nltk.tokenize.destructive import NLTKWordTokenizer
@@ -144,16 +145,42 @@ class NltkTokenizer:
         return str(self._detokenizer.detokenize(list(words)))
 
 
+class JiebaTokenizer:
+    """Chinese words, by rjieba (extra `[zh]`); whitespace between them is dropped."""
+
+    @cached_property
+    def _cut(self) -> Callable[[str], list[str]]:
+        try:
+            import rjieba
+        except ImportError:
+            raise ConfigError("--tokenizer jieba needs rjieba: pip install 'langmodel[zh]'") from None
+        cut: Callable[[str], list[str]] = rjieba.cut
+        return cut
+
+    def tokenize(self, sentence: str) -> list[str]:
+        return [word for word in self._cut(sentence) if not word.isspace()]
+
+    def detokenize(self, words: Sequence[str]) -> str:
+        """Without blanks, but between words of letters and digits that would run into one."""
+        text = ""
+        for word in words:
+            joined = text[-1:].isascii() and text[-1:].isalnum() and word[:1].isascii() and word[:1].isalnum()
+            text += f" {word}" if joined else word
+        return text
+
+
 TOKENIZERS: dict[str, type[Tokenizer]] = {
     "nltk": NltkTokenizer,
     "whitespace": WhitespaceTokenizer,
     "character": CharacterTokenizer,
+    "jieba": JiebaTokenizer,
 }
 
 
 def make_tokenizer(name: str) -> Tokenizer:
-    """Raises ConfigError, listing the known names, for an unknown one."""
-    try:
+    """One of the table, or the user's own, `module:function`. Raises ConfigError for an unknown name."""
+    if name in TOKENIZERS:
         return TOKENIZERS[name]()
-    except KeyError:
-        raise ConfigError(f"unknown tokenizer {name!r}; choose from {', '.join(TOKENIZERS)}") from None
+    if is_own(name):
+        return OwnTokenizer(name)
+    raise ConfigError(f"unknown tokenizer {name!r}; choose from {', '.join(TOKENIZERS)}, or module:function")

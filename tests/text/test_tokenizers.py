@@ -62,4 +62,4 @@ def test_every_tokenizer_takes_the_empty_sentence(name):
 
 def test_an_unknown_tokenizer_lists_the_known():
     with pytest.raises(ConfigError, match="nltk, whitespace, character"):
-        make_tokenizer("jieba")
+        make_tokenizer("spacy")
