@@ -1,6 +1,6 @@
 """Log-probabilities of sentences that begin alike, each beginning computed once: n-best lists."""
 
-# N = sentences, B = different beginnings of one length, O = output width, V = vocabulary
+# B = different beginnings, O = output width, V = vocabulary, A = words asked for after beginnings
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ from langmodel.text.vocabulary import END_ID
 BLOCK_SENTENCES = 2_048
 """Sentences whose beginnings are compared; bounds memory."""
 
-SOFTMAX_ROWS = 256
+SOFTMAX_ROWS = 512
 """Distributions held at once."""
 
 Ids = npt.NDArray[np.int64]
@@ -37,17 +37,25 @@ def _score_block(network: RecurrentLM, sentences: Sequence[Sequence[int]]) -> li
     V = network.architecture.vocabulary_size
     longest = max(map(len, sentences)) + 1
     ids = np.full((len(sentences), longest), END_ID, np.int64)
-    for row, sentence in zip(ids, sentences, strict=True):
-        row[: len(sentence)] = sentence
-    total_N = np.zeros(len(sentences))
+    for row, words in zip(ids, sentences, strict=True):
+        row[: len(words)] = words
     beginning_N = np.zeros(len(sentences), np.int64)
     active = np.arange(len(sentences))
     hidden_BO, state = network.read([])
+    hidden: list[Tensor] = []  # of all beginnings, shorter ones first
+    asked: list[Ids] = []  # words after beginnings: number of the beginning among all · V + word
+    sentence: list[Ids] = []  # whose word it is, and
+    answer: list[Ids] = []  # where it stands among those that are asked
+    beginnings = answers = 0
     for place in range(longest):
         # A word after a beginning is asked for once, however many sentences have it.
-        asked, which = np.unique(beginning_N[active] * V + ids[active, place], return_inverse=True)
-        beginning, word = np.divmod(asked, V)
-        total_N[active] += _log_probs(network, hidden_BO, beginning, word)[which]
+        pairs, which = np.unique(beginning_N[active] * V + ids[active, place], return_inverse=True)
+        hidden.append(hidden_BO)
+        asked.append(pairs + beginnings * V)
+        sentence.append(active)
+        answer.append(which + answers)
+        beginnings, answers = beginnings + len(hidden_BO), answers + len(pairs)
+        beginning, word = np.divmod(pairs, V)
         goes_on = word != END_ID
         number = np.cumsum(goes_on) - 1
         still = goes_on[which]
@@ -58,11 +66,13 @@ def _score_block(network: RecurrentLM, sentences: Sequence[Sequence[int]]) -> li
         state = select_state(state, torch.from_numpy(beginning[goes_on]).to(network.device))
         hidden_1BO, state = network(torch.from_numpy(word[goes_on]).to(network.device).unsqueeze(0), state)
         hidden_BO = hidden_1BO[0]
-    return [float(total) for total in total_N]
+    answers_A = _log_probs(network, torch.cat(hidden), *np.divmod(np.concatenate(asked), V))
+    found = np.bincount(np.concatenate(sentence), answers_A[np.concatenate(answer)], len(sentences))
+    return [float(log_prob) for log_prob in found]
 
 
 def _log_probs(network: RecurrentLM, hidden_BO: Tensor, beginning: Ids, word: Ids) -> npt.NDArray[np.float64]:
-    """Of words after beginnings, which are numbered in ascending order."""
+    """Of each word after the beginning beside it; beginnings ascend, and have a row of `hidden_BO` each."""
     found = np.empty(len(word))
     for start in range(0, len(hidden_BO), SOFTMAX_ROWS):
         first, last = np.searchsorted(beginning, [start, start + SOFTMAX_ROWS])

@@ -19,11 +19,14 @@ from langmodel.network.likelihood import logits
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.text.vocabulary import END_ID, START_ID, UNK_ID
 
-BATCH_SENTENCES = 512
+BATCH_SENTENCES = 1_024
 """Sentences that advance together; bounds the memory of a step."""
 
 TRIES_PER_SENTENCE = 200
 """Where sentences are drawn again, this many for each one wanted are the end."""
+
+MOST_BANNED = 0.999
+"""Where less than this is banned, what is left of the probabilities is drawn from as it stands."""
 
 BLOCK = 128
 """A draw first finds the block of words, then the word."""
@@ -116,13 +119,11 @@ def sample_ids(
     return Draw(kept, tries)
 
 
-def _rules(settings: SamplingSettings, banned: Sequence[int], length: int) -> list[Filter]:
+def _banned(settings: SamplingSettings, banned: Sequence[int], length: int) -> list[int]:
     """What must not come next after `length` words."""
-    if settings.length and length >= settings.length:
-        return [only(END_ID)]
     least = settings.length or settings.min_length
-    always = [START_ID, *banned] + ([UNK_ID] if settings.unk == "reject" else [])
-    return [ban(always + ([END_ID] if length < least else []))]
+    unknown = [UNK_ID] if settings.unk == "reject" else []
+    return [START_ID, *banned, *unknown, *([END_ID] if length < least else [])]
 
 
 def _draw_batch(
@@ -149,7 +150,9 @@ def _draw_batch(
     while active and length < last:
         uniform = torch.rand(count, generator=generator, dtype=torch.float64)[active]
         raw_BV = logits(hidden_BO, network.output_weight, network.output_bias).cpu()
-        chosen_B, log_prob_B, kept_B = _choose(raw_BV, [*_rules(settings, banned, length), *filters], uniform)
+        ends_here = bool(settings.length) and length >= settings.length
+        rules = [only(END_ID)] if ends_here else filters
+        chosen_B, log_prob_B, kept_B = _choose(raw_BV, _banned(settings, banned, length), rules, uniform)
         keep: list[int] = []
         drawn = zip(chosen_B.tolist(), log_prob_B.tolist(), kept_B.tolist(), strict=True)
         for row, (id, log_prob, kept) in enumerate(drawn):
@@ -174,13 +177,19 @@ def _draw_batch(
     return [DrawnSentence(*parts) for parts in zip(ids, log_probs, log_kept, finished, strict=True)]
 
 
-def _choose(raw_BV: Tensor, filters: Sequence[Filter], uniform_B: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _choose(
+    raw_BV: Tensor, banned: Sequence[int], filters: Sequence[Filter], uniform_B: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """A word for every row, its log-probability under the unfiltered model, and log(1 - p(UNK)) there."""
     probabilities_BV = torch.softmax(raw_BV, 1)
-    normalizer_B1 = raw_BV.amax(1, keepdim=True) - probabilities_BV.amax(1, keepdim=True).log()
     kept_B = torch.log1p(-probabilities_BV[:, UNK_ID].double())
+    if not filters and bool((probabilities_BV[:, banned].sum(1) < MOST_BANNED).all()):
+        probabilities_BV[:, banned] = 0.0
+        chosen_B = draw(probabilities_BV, uniform_B)
+        return chosen_B, probabilities_BV.gather(1, chosen_B.unsqueeze(1)).squeeze(1).log(), kept_B
+    normalizer_B1 = raw_BV.amax(1, keepdim=True) - probabilities_BV.amax(1, keepdim=True).log()
     filtered_BV = raw_BV.clone()
-    for apply in filters:
+    for apply in (ban(banned), *filters):
         filtered_BV = apply(filtered_BV)
     if not bool((filtered_BV.amax(1) > -math.inf).all()):
         raise SamplingError("every word is ruled out; lower --min-length or ban less")

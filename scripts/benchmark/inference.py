@@ -1,16 +1,20 @@
 """Scoring and sampling, batched beside one by one."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+import numpy as np
 import torch
-from timing import Row, paired
+from timing import Row, paired, rate_row
 
 from langmodel.inference.language_model import LanguageModel
+from langmodel.inference.scoring import BATCH_SENTENCES
 from langmodel.inference.settings import SamplingSettings
 from langmodel.network.architecture import Architecture
+from langmodel.network.likelihood import log_probabilities
+from langmodel.network.products import product
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.text.pipeline import Pipeline
-from langmodel.text.vocabulary import END_ID, Vocabulary
+from langmodel.text.vocabulary import END_ID, UNK_ID, Vocabulary
 
 
 def random_model() -> LanguageModel:
@@ -25,9 +29,25 @@ def random_model() -> LanguageModel:
     return LanguageModel(network, vocabulary, Pipeline(tokenizer="whitespace", sentences="line"))
 
 
-def inference() -> Iterator[Row]:
-    lm = random_model()
-    texts = [str(sentence) for sentence in lm.sample(1_000, seed=1)]
+def forward_products(lm: LanguageModel, tokens: int, steps: int, batch: int) -> Callable[[], None]:
+    """The products of a forward pass over `tokens`, `batch` sentences side by side, and nothing else."""
+    V, H = lm.network.architecture.vocabulary_size, 200
+    hidden, word = torch.randn(batch * steps, H), torch.randn(V, H)
+    gates, state = torch.randn(4 * H, H), torch.randn(batch, H)
+
+    def run() -> None:
+        for _ in range(-(-tokens // (batch * steps))):
+            for _layer in range(2):
+                product(hidden, gates)
+                for _step in range(steps):
+                    product(state, gates)
+            product(hidden, word)
+
+    return run
+
+
+def batched(lm: LanguageModel, texts: list[str]) -> Iterator[Row]:
+    """A thousand sentences scored together, beside one by one and beside the products that it takes."""
     alone = texts[:50]
 
     def one_by_one() -> None:
@@ -38,12 +58,71 @@ def inference() -> Iterator[Row]:
     value, baseline = len(texts) / ours, len(alone) / theirs
     yield Row("score LSTM 2x200, batched beside one by one", value, "sentences/s", baseline, value / baseline)
 
+    tokens = sum(len(text.split()) + 1 for text in texts)
+    products = forward_products(lm, tokens, tokens // len(texts), BATCH_SENTENCES)
+    ours, theirs, _ = paired(lambda: list(lm.score_lines(texts)), products, rounds=5)
+    yield rate_row(
+        "score LSTM 2x200, beside its forward products alone",
+        "tokens/s",
+        tokens,
+        (ours, theirs, theirs / ours),
+    )
+
+
+def n_best(lm: LanguageModel, texts: list[str]) -> Iterator[Row]:
+    """A hundred variants of a sentence, each with one or two words changed, beside as many lone sentences."""
+    random = np.random.default_rng(1)
+    words = max(texts[:50], key=len).split()
+    hypotheses = []
+    for _ in range(100):
+        changed = list(words)
+        for place in random.integers(len(words) // 3, len(words), random.integers(1, 3)):
+            changed[place] = lm.vocabulary.words[random.integers(200)]
+        hypotheses.append(" ".join(changed))
+
+    def lone() -> None:
+        for text in hypotheses:
+            lm.score(text)
+
+    ours, theirs, ratio = paired(lambda: lm.log_probs(hypotheses), lone, rounds=3)
+    yield rate_row("score a 100-best list, beside 100 lone sentences", "lists/s", 1, (ours, theirs, ratio))
+
+
+def sampling(lm: LanguageModel) -> Iterator[Row]:
+    """A thousand sentences together, beside one at a time, and beside reading each prefix anew."""
+
     def one_at_a_time() -> None:
         for seed in range(20):
             lm.sample(1, seed=seed, settings=SamplingSettings())
 
     ours, theirs, _ = paired(lambda: lm.sample(1_000, seed=1), one_at_a_time, rounds=3)
     value, baseline = 1_000 / ours, 20 / theirs
-    yield Row(
-        "sample LSTM 2x200, batched beside one by one", value, "sentences/s", baseline, value / baseline
-    )
+    name = "sample LSTM 2x200, a thousand together, beside one at a time"
+    yield Row(name, value, "sentences/s", baseline, value / baseline)
+
+    @torch.inference_mode()
+    def prefix_anew() -> None:
+        """The tutorial's way: the whole sentence so far is read again for every word."""
+        network, generator = lm.network, torch.Generator().manual_seed(1)
+        for _ in range(10):
+            ids: list[int] = []
+            while len(ids) < 100:
+                hidden_1O, _ = network.read(ids)
+                log_probs = log_probabilities(hidden_1O, network.output_weight, network.output_bias)
+                id = int(torch.multinomial(log_probs.exp(), 1, generator=generator))
+                if id == END_ID:
+                    break
+                if id != UNK_ID:
+                    ids.append(id)
+
+    ours, theirs, _ = paired(lambda: lm.sample(1_000, seed=1), prefix_anew, rounds=3)
+    value, baseline = 1_000 / ours, 10 / theirs
+    yield Row("the same, beside reading each prefix anew", value, "sentences/s", baseline, value / baseline)
+
+
+def inference() -> Iterator[Row]:
+    lm = random_model()
+    texts = [str(sentence) for sentence in lm.sample(1_000, seed=1)]
+    yield from batched(lm, texts)
+    yield from n_best(lm, texts)
+    yield from sampling(lm)
