@@ -1,6 +1,6 @@
 """The same cells at another task: learn a sine wave from windows of 50 points, then continue it.
 
-    python scripts/sine_wave.py [--cell rnn|gru|lstm] [-o sine_wave.svg]
+    python scripts/sine_wave.py [--cell rnn|gru|lstm] [--epochs N] [-o sine_wave.svg]
 
 1,000 points of sin(x) on [-100, 100]. The layer reads 50 points and predicts the next one; then it is fed
 its own predictions for 50 steps past the end. Needs the extra [plot] for the picture.
@@ -36,12 +36,12 @@ class SineModel(nn.Module):
         return prediction
 
 
-def fit(model: SineModel, wave: Tensor, generator: torch.Generator) -> float:
+def fit(model: SineModel, wave: Tensor, generator: torch.Generator, epochs: int) -> float:
     """Train on every window of the wave; the root mean squared error of the last epoch."""
     windows_TB = wave.unfold(0, WINDOW + 1, 1).t()
     optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
     error = 0.0
-    for epoch in range(EPOCHS):
+    for epoch in range(epochs):
         total = 0.0
         for columns in torch.split(torch.randperm(windows_TB.shape[1], generator=generator), BATCH):
             loss = (model(windows_TB[:-1, columns]) - windows_TB[-1, columns]).square().mean()
@@ -85,6 +85,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--cell", choices=CELL_NAMES, default="rnn")
+    parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("-o", "--output", type=Path, default=Path("sine_wave.svg"))
     arguments = parser.parse_args()
     step = 200 / (POINTS - 1)
@@ -92,7 +93,7 @@ def main() -> None:
     truth = torch.sin(x)
     generator = torch.Generator().manual_seed(1)
     model = SineModel(arguments.cell, generator)
-    fit(model, truth[:POINTS], generator)
+    fit(model, truth[:POINTS], generator, arguments.epochs)
     continued = continue_wave(model, truth[:POINTS])
     error = (continued - truth[POINTS:]).square().mean().sqrt().item()
     print(f"error of {CONTINUED} continued points {error:.4f} (root mean square; the wave's own is 0.71)")

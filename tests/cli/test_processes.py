@@ -1,0 +1,221 @@
+"""What only whole processes show: workers, signals, terminals, full disks, closed doors, several ranks."""
+
+import json
+import os
+import pty
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import POEM
+
+from langmodel.cli.main import run
+from langmodel.storage.model_file import load_model
+from langmodel.storage.run_files import read_metrics, read_run
+
+SMALL = "--embedding-size 8 --hidden-size 8 --batch-size 2 --bptt 4 --no-baselines --threads 1".split()
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("processes")
+    (folder / "poem.txt").write_text(POEM * 40)
+    assert run(["preprocess", str(folder / "poem.txt"), "-o", str(folder / "corpus")]) == 0
+    return folder / "corpus"
+
+
+def start(*arguments: object, **options: object) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "langmodel", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)  # type: ignore[call-overload]
+
+
+def finish(process: subprocess.Popen[bytes]) -> tuple[int, str]:
+    _, errors = process.communicate(timeout=120)
+    return process.returncode, errors.decode()
+
+
+def wait_for(what: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not what():
+        assert time.monotonic() < deadline, "waited for a minute"
+        time.sleep(0.01)
+
+
+def test_two_worker_processes_write_the_bytes_of_one(tmp_path):
+    (tmp_path / "text").write_text(
+        "\n".join(f"The cat no. {n} sat. Did it see {n % 7} dogs?" for n in range(3_000))
+    )
+    for workers in (1, 2):
+        made = start("preprocess", tmp_path / "text", "-o", tmp_path / str(workers), "--workers", workers)
+        assert finish(made)[0] == 0
+    files = [{f.name: f.read_bytes() for f in (tmp_path / name).iterdir()} for name in ("1", "2")]
+    assert files[0] == files[1]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_sigterm_in_preprocessing_leaves_nothing_behind(tmp_path, workers):
+    process = start("preprocess", "-", "-o", tmp_path / "c", "--workers", workers, stdin=subprocess.PIPE)
+    line = b"The cat sat on the mat. It slept well.\n" * 2_000
+    assert process.stdin is not None
+    for _ in range(40):
+        process.stdin.write(line)
+    process.stdin.flush()
+    process.send_signal(signal.SIGTERM)
+    status, errors = finish(process)
+    assert status == 143, errors
+    assert "Traceback" not in errors
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_time_limit_stops_a_run_that_goes_on_with_the_same_bits(corpus, tmp_path):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    train = ["train", str(corpus), *SMALL, "--epochs", "2", "-o"]
+    assert run([*train, str(whole)]) == 0
+    assert run([*train, str(cut), "--max-minutes", "0.0005"]) == 0
+    assert not read_run(cut)["finished"]
+    assert load_model(cut / "last.safetensors").provenance["step"] < load_model(
+        whole / "last.safetensors"
+    ).provenance["step"]  # fmt: skip
+    assert run(["train", str(corpus), "-o", str(cut), "--resume", "--threads", "1", "--no-baselines"]) == 0
+    for name in ("best.safetensors", "last.safetensors"):
+        assert (whole / name).read_bytes() == (cut / name).read_bytes()
+
+
+@pytest.mark.parametrize("size", ["known", "unknown"])
+def test_a_terminal_shows_a_bar_with_loss_perplexity_and_speed(corpus, tmp_path, size):
+    ours, theirs = pty.openpty()
+    if size == "known":
+        import fcntl
+        import struct
+        import termios
+
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 120, 0, 0))
+    command = [sys.executable, "-m", "langmodel", "train", str(corpus), "-o", str(tmp_path / "r"), *SMALL]
+    process = subprocess.Popen([*command, "--epochs", "2"], stdout=subprocess.DEVNULL, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    try:
+        while block := os.read(ours, 4096):
+            shown += block
+    except OSError:
+        pass  # the other end is closed
+    os.close(ours)
+    assert process.wait(timeout=60) == 0
+    bar = shown.decode()
+    for part in ("training:", "loss ", "perplexity ", "words/s"):
+        assert part in bar
+
+
+def full_disk() -> None:
+    """Of the child: no file may grow beyond this."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (6_000, 6_000))
+
+
+def test_a_full_disk_is_one_line_and_the_save_before_stays(corpus, tmp_path):
+    made = tmp_path / "r"
+    assert run(["train", str(corpus), "-o", str(made), *SMALL, "--epochs", "1"]) == 0
+    before = (made / "last.safetensors").read_bytes()
+    assert len(before) > 6_000
+    again = start(
+        "train", corpus, "-o", made, *SMALL, "--epochs", "1", "--overwrite", preexec_fn=full_disk
+    )  # fmt: skip
+    status, errors = finish(again)
+    assert status == 1, errors
+    assert "Traceback" not in errors
+    last = errors.strip().splitlines()[-1]
+    assert last.startswith("langmodel: error: ")
+    assert "safetensors" in last
+    assert not [file for file in made.iterdir() if "tmp" in file.name]
+    # Resumed with a full disk, a run loses nothing that it had.
+    assert run(["train", str(corpus), "-o", str(made), *SMALL, "--epochs", "2", "--overwrite"]) == 0
+    kept = (made / "last.safetensors").read_bytes()
+    resumed = start("train", corpus, "-o", made, "--resume", "--threads", 1, preexec_fn=full_disk)
+    finish(resumed)
+    assert (made / "last.safetensors").read_bytes() == kept
+
+
+@pytest.mark.parametrize("place", ["{here}/file/run", "/proc/none/run", "{here}/file"])
+def test_a_place_that_cannot_be_written_is_found_before_training(corpus, tmp_path, capsys, place):
+    (tmp_path / "file").write_text("not a folder")
+    made = place.format(here=tmp_path)
+    assert run(["train", str(corpus), "-o", made, *SMALL]) in (1, 2)
+    errors = capsys.readouterr().err
+    assert errors.count("\n") == 1, errors
+    assert made.removesuffix("/run") in errors
+
+
+def test_a_network_that_memory_cannot_hold_is_one_line(corpus, tmp_path, capsys):
+    huge = ["--hidden-size", "1048576", "--embedding-size", "1048576", "--threads", "1"]
+    assert run(["train", str(corpus), "-o", str(tmp_path / "r"), *huge]) == 1
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert "out of memory" in captured.err
+    assert "--hidden-size" in captured.err
+
+
+def test_memory_that_ends_in_training_keeps_the_last_save(corpus, tmp_path, capsys, monkeypatch):
+    from langmodel.training.trainer import Trainer
+
+    made = tmp_path / "r"
+    step = Trainer.train_step
+
+    def ends(self, window):
+        if self.progress.epoch:
+            raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried")
+        return step(self, window)
+
+    monkeypatch.setattr(Trainer, "train_step", ends)
+    assert run(["train", str(corpus), "-o", str(made), *SMALL, "--epochs", "2"]) == 1
+    assert "lower --batch-size, --bptt or --hidden-size" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert run(["train", str(corpus), "-o", str(made), "--resume", "--threads", "1", "--no-baselines"]) == 0
+    assert len(read_metrics(made)) == 2
+
+
+# Several ranks.
+
+
+def torchrun(corpus: Path, made: Path) -> subprocess.Popen[bytes]:
+    launcher = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--rdzv-backend", "c10d"]
+    launcher += ["--rdzv-endpoint", "localhost:0", "-m", "langmodel", "train", str(corpus), "-o", str(made)]
+    long = ["--epochs", "500", "--patience", "0", "--evaluate-every", "60", "--device", "cpu"]
+    return subprocess.Popen(
+        [sys.executable, *launcher, *SMALL, *long], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+
+
+def ranks_of(launcher: subprocess.Popen[bytes]) -> list[int]:
+    children = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
+    return [int(child) for child in children]
+
+
+def test_when_a_rank_dies_all_end_and_the_last_save_is_sound(corpus, tmp_path):
+    made = tmp_path / "r"
+    process = torchrun(corpus, made)
+    wait_for(lambda: (made / "last.safetensors").exists())
+    os.kill(ranks_of(process)[1], signal.SIGKILL)
+    began = time.monotonic()
+    assert finish(process)[0] != 0
+    assert time.monotonic() - began < 60
+    assert load_model(made / "last.safetensors").training is not None
+
+
+def test_a_signal_to_one_rank_stops_and_saves_both(corpus, tmp_path):
+    made = tmp_path / "r"
+    process = torchrun(corpus, made)
+    wait_for(lambda: (made / "last.safetensors").exists())
+    os.kill(ranks_of(process)[1], signal.SIGTERM)
+    status, errors = finish(process)
+    assert status != 0, errors
+    saved = load_model(made / "last.safetensors")
+    assert saved.training is not None
+    assert saved.training.values["progress"]["step"] >= json.loads(
+        (made / "metrics.jsonl").read_text().splitlines()[-1]
+    )["step"]  # fmt: skip

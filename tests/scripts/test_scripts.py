@@ -1,0 +1,43 @@
+"""The scripts of the repository do what their headers say."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from langmodel.text.preprocess import PreprocessConfig, preprocess
+
+SCRIPTS = Path(__file__).parent.parent.parent / "scripts"
+
+
+def run_script(*arguments: object, cwd: Path) -> str:
+    command = [sys.executable, str(SCRIPTS / str(arguments[0])), *map(str, arguments[1:])]
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=cwd, timeout=300).stdout
+
+
+def test_the_tutorial_s_numbers_are_reproduced_on_a_small_corpus(tmp_path, poem):
+    config = PreprocessConfig(tokenizer="whitespace", sentences="line", valid_fraction=0.0, test_fraction=0.0)
+    preprocess([str(poem)], tmp_path / "corpus", config)
+    out = run_script("reproduce_tutorial.py", "corpus", "--json", "table.json", cwd=tmp_path)
+    rows = {row["what"]: row["here"] for row in json.loads((tmp_path / "table.json").read_text())}
+    assert rows["loss falls at every evaluation"] == "yes"
+    assert rows["rate halves when the loss rises (from 5.0)"].startswith("yes")
+    assert rows["5 sentences of 7 words or more without UNK"] == "yes"
+    assert "sampled:" in out
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+def test_a_sine_wave_is_continued_and_drawn(tmp_path, cell):
+    out = run_script("sine_wave.py", "--cell", cell, "--epochs", "12", "-o", "wave.svg", cwd=tmp_path)
+    error = float(out.split("continued points ")[1].split()[0])
+    assert error < 0.5
+    assert "<svg" in (tmp_path / "wave.svg").read_text()
+
+
+def test_the_benchmark_writes_its_rows(tmp_path):
+    run_script("benchmark", "--only", "products", "--json", "rows.json", cwd=tmp_path)
+    (row,) = json.loads((tmp_path / "rows.json").read_text())
+    assert row["ratio"] == pytest.approx(row["value"] / row["baseline"], rel=0.5)
+    assert row["unit"] == "GFLOP/s"
