@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ import click
 from langmodel.cli.options import device_option, model_argument, threads_option
 from langmodel.cli.report import rows_as_text
 from langmodel.cli.run_corpus import corpus_of_run, open_matching_corpus
+from langmodel.cli.score_formats import FORMATS, Style
 from langmodel.errors import CorpusError, InputError
 from langmodel.inference.adaptation import ADAPTATIONS
 from langmodel.inference.language_model import LanguageModel, load
@@ -50,6 +52,79 @@ def _adapt(lm: LanguageModel, corpus: Corpus, split: str, kind: str) -> tuple[Li
     return Likelihood.of(adaptation.log_probs(ids), ids), adaptation.settings
 
 
+@dataclass(frozen=True)
+class Evaluated:
+    """A text or split, with everything that was asked about it."""
+
+    name: str
+    result: Likelihood
+    vocabulary_size: int
+    context: str
+    open_vocabulary: int | None
+    opened: float | None
+    """Perplexity over the open vocabulary."""
+    characters: int
+    """Of a text, line ends counted; 0 for a split, whose characters are not known."""
+    adaptation: str | None
+    adapted: Likelihood | None
+    settings: dict[str, float]
+    """What the adaptation was tuned to."""
+
+    @property
+    def bits(self) -> float | None:
+        """A character."""
+        return -self.result.log_prob / math.log(2) / self.characters if self.characters else None
+
+    def as_json(self) -> str:
+        values: dict[str, float | None] = {
+            "perplexity": self.result.perplexity,
+            "perplexity_excluding_oov": self.result.perplexity_excluding_oov,
+            "log_prob": self.result.log_prob,
+            "tokens": self.result.tokens,
+            "oov": self.result.oov,
+            "vocabulary_size": self.vocabulary_size,
+        }
+        further = {
+            "open_vocabulary_perplexity": self.opened,
+            "bits_per_character": self.bits,
+            "adapted_perplexity": None if self.adapted is None else self.adapted.perplexity,
+        }
+        values |= {name: value for name, value in further.items() if value is not None}
+        return json.dumps({k: v if v is not None and math.isfinite(v) else None for k, v in values.items()})
+
+    def as_table(self) -> str:
+        result = self.result
+        rows = [
+            ("evaluated on", self.name),
+            ("perplexity", f"{result.perplexity:.2f}"),
+            ("  excluding OOV", f"{result.perplexity_excluding_oov:.2f}"),
+        ]
+        if self.opened is not None:
+            rows.append(("  open vocabulary", f"{self.opened:.2f} (of {self.open_vocabulary:,} words)"))
+        if self.adapted is not None:
+            found = ", ".join(f"{name} {value:.4g}" for name, value in self.settings.items())
+            rows.append(("  adapted", f"{self.adapted.perplexity:.2f} ({self.adaptation}: {found})"))
+        rows += [
+            ("log-probability", f"{result.log_prob:.2f} nats"),
+            ("tokens", f"{result.tokens:,} (END counted), {result.oov:,} of them OOV"),
+            ("vocabulary size", f"{self.vocabulary_size:,}"),
+            ("context", self.context),
+        ]
+        if self.bits is not None:
+            rows.append(("bits a character", f"{self.bits:.4f} ({self.characters:,}, line ends counted)"))
+        return rows_as_text(rows)
+
+
+def print_scores(lm: LanguageModel, file: str, context: str | None, name: str) -> None:
+    """Each line with words of a text, as `score` prints it; sums at the end where a format has them."""
+    style = Style(file=file, per_word=True, srilm_debug=2)
+    chosen = FORMATS[name]
+    full = (line for line in read_lines(file) if line.strip())
+    scores = lm.score_lines(full, context or lm.context, detailed=chosen.detailed(style))
+    for line in chosen.write(scores, style):
+        print(line)
+
+
 @click.command("evaluate")
 @model_argument
 @click.argument("data", required=False, metavar="[FILE|CORPUS_DIR]")
@@ -72,76 +147,52 @@ def _adapt(lm: LanguageModel, corpus: Corpus, split: str, kind: str) -> tuple[Li
     help="Also the perplexity over N words, UNK's probability shared out among those that the model lacks.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
+@click.option(
+    "--format", "format_", type=click.Choice(list(FORMATS)),
+    help="Of a FILE: every word of every line instead of a table, as `score` prints it.",
+)  # fmt: skip
 @device_option
 @threads_option
 def command(
-    model: Path,
-    data: str | None,
-    split: str,
-    context: str | None,
-    adapt: str | None,
-    open_vocabulary: int | None,
-    as_json: bool,
-    device: str,
-    threads: int | None,
-) -> None:
+    model: Path, data: str | None, split: str, context: str | None, adapt: str | None,
+    open_vocabulary: int | None, as_json: bool, format_: str | None, device: str, threads: int | None,
+) -> None:  # fmt: skip
     """Print the perplexity of MODEL (a run directory or a .safetensors file) on a text or a split.
 
     Without FILE or CORPUS_DIR, the corpus that the run was trained on. A FILE holds a sentence a line.
     """
     prepare_cpu(threads)
     lm = load(model, device)
-    adapted: tuple[Likelihood, dict[str, float]] | None = None
-    characters = 0
+    adapted, found, characters = None, dict[str, float](), 0
     if data is None or is_corpus(Path(data)):
+        if format_ is not None:
+            raise InputError("--format is for a text; give a FILE, or use --json")
         corpus = open_matching_corpus(lm, corpus_of_run(model) if data is None else Path(data))
         name = f"{corpus.path} ({split})"
         result = lm.evaluate_ids(_split(corpus, split), context)
         if adapt is not None:
-            adapted = _adapt(lm, corpus, split, adapt)
+            adapted, found = _adapt(lm, corpus, split, adapt)
     elif adapt is not None:
         raise InputError(f"{data}: --adapt is tuned on a validation split; give a corpus directory")
+    elif format_ is not None:
+        print_scores(lm, data, context, format_)
+        return
     else:
         counted = _Characters(read_lines(data))
         result = lm.evaluate_lines(counted, context)
         name, characters = data, counted.count
     if not result.tokens:
         raise CorpusError(f"{name}: no words to evaluate")
-    known = len(lm.vocabulary.words)
-    opened = None if open_vocabulary is None else result.open_vocabulary(known, open_vocabulary)
-    bits = -result.log_prob / math.log(2) / characters if characters else None
-    if as_json:
-        values = {
-            "perplexity": result.perplexity,
-            "perplexity_excluding_oov": result.perplexity_excluding_oov,
-            "log_prob": result.log_prob,
-            "tokens": result.tokens,
-            "oov": result.oov,
-            "vocabulary_size": len(lm.vocabulary),
-        }
-        if opened is not None:
-            values["open_vocabulary_perplexity"] = opened
-        if bits is not None:
-            values["bits_per_character"] = bits
-        if adapted is not None:
-            values["adapted_perplexity"] = adapted[0].perplexity
-        print(json.dumps({k: v if math.isfinite(v) else None for k, v in values.items()}))
-        return
-    rows = [
-        ("evaluated on", name),
-        ("perplexity", f"{result.perplexity:.2f}"),
-        ("  excluding OOV", f"{result.perplexity_excluding_oov:.2f}"),
-        ("log-probability", f"{result.log_prob:.2f} nats"),
-        ("tokens", f"{result.tokens:,} (END counted), {result.oov:,} of them OOV"),
-        ("vocabulary size", f"{len(lm.vocabulary):,}"),
-        ("context", context or lm.context),
-    ]
-    if opened is not None:
-        rows.insert(3, ("  open vocabulary", f"{opened:.2f} (of {open_vocabulary:,} words)"))
-    if bits is not None:
-        rows.append(("bits a character", f"{bits:.4f} ({characters:,} characters, line ends counted)"))
-    if adapted is not None:
-        likelihood, settings = adapted
-        found = ", ".join(f"{name} {value:.4g}" for name, value in settings.items())
-        rows.append(("  adapted", f"{likelihood.perplexity:.2f} ({adapt}: {found})"))
-    print(rows_as_text(rows))
+    evaluated = Evaluated(
+        name=name,
+        result=result,
+        vocabulary_size=len(lm.vocabulary),
+        context=context or lm.context,
+        open_vocabulary=open_vocabulary,
+        opened=open_vocabulary and result.open_vocabulary(len(lm.vocabulary.words), open_vocabulary),
+        characters=characters,
+        adaptation=adapt,
+        adapted=adapted,
+        settings=found,
+    )
+    print(evaluated.as_json() if as_json else evaluated.as_table())

@@ -61,27 +61,40 @@ def train_in(
         process_group(device) as (ranks, own_device),
         locked_directory(directory) if ranks.writes else nullcontext(),
     ):
-        saved = None
-        if wanted.resume:
-            saved, config = _resumed(last, corpus, given, own_device, ranks)
-        elif not wanted.overwrite and any((directory / name).exists() for name in (BEST, LAST)):
-            raise InputError(
-                f"{directory}: holds a run already; add --resume to go on with it, --overwrite to "
-                "start again, or choose another directory"
-            )
-        trainer = _trainer(corpus, config, saved, own_device, ranks)
-        ranks.wait()  # until all have read what the first is about to replace
-        if not ranks.writes:
-            return _follow(trainer)
-        run = TrainingRun(trainer, corpus, directory)
-        if wanted.resume:
-            cut_metrics(directory, trainer.progress.evaluated_step)
-            run.say(f"resumed at step {trainer.progress.step:,} of {trainer.total_steps:,}")
-        else:
-            # Only now: the settings are known to work, and nothing of an older run is lost before.
-            for name in (LAST, PREVIOUS, BEST, METRICS, RUN, CURVES):
-                (directory / name).unlink(missing_ok=True)
-        return run.train(wanted.max_minutes, baselines=wanted.baselines)
+        return _train(directory, corpus, config, wanted, own_device, given, ranks)
+
+
+def _train(
+    directory: Path,
+    corpus: Corpus,
+    config: TrainingConfig,
+    wanted: Wanted,
+    device: torch.device,
+    given: Mapping[str, Any],
+    ranks: Ranks,
+) -> int:
+    last = directory / LAST
+    saved = None
+    if wanted.resume:
+        saved, config = _resumed(last, corpus, given, device, ranks)
+    elif not wanted.overwrite and any((directory / name).exists() for name in (BEST, LAST)):
+        raise InputError(
+            f"{directory}: holds a run already; add --resume to go on with it, --overwrite to "
+            "start again, or choose another directory"
+        )
+    trainer = _trainer(corpus, config, saved, device, ranks)
+    ranks.wait()  # until all have read what the first is about to replace
+    if not ranks.writes:
+        return _follow(trainer)
+    run = TrainingRun(trainer, corpus, directory)
+    if wanted.resume:
+        cut_metrics(directory, trainer.progress.evaluated_step)
+        run.say(f"resumed at step {trainer.progress.step:,} of {trainer.total_steps:,}")
+    else:
+        # Only now: the settings are known to work, and nothing of an older run is lost before.
+        for name in (LAST, PREVIOUS, BEST, METRICS, RUN, CURVES):
+            (directory / name).unlink(missing_ok=True)
+    return run.train(wanted.max_minutes, baselines=wanted.baselines)
 
 
 def _trainer(

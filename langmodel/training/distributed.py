@@ -1,5 +1,6 @@
 """Several processes started by torchrun: who owns which columns, and what all of them agree on."""
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -97,5 +98,7 @@ def process_group(device: torch.device) -> Iterator[tuple[Ranks, torch.device]]:
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", **options)
     try:
         yield Ranks(distributed.get_rank(), distributed.get_world_size()), device
+        distributed.barrier()  # a process that goes while others still talk takes them down
     finally:
+        gc.collect()  # what still holds the group would end its threads too late, and abort
         distributed.destroy_process_group()

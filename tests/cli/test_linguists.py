@@ -105,7 +105,7 @@ def test_an_open_vocabulary_shares_out_what_unk_has(place, capsys):
     assert row["bits_per_character"] == pytest.approx(-log_prob / math.log(2) / len("a b zzz\nyyy a\n"))
     table = out(capsys, "evaluate m.safetensors t.txt --open-vocabulary 105")
     assert "open vocabulary" in table
-    assert "14 characters" in table
+    assert "(14, line ends counted)" in table
     assert run("evaluate m.safetensors t.txt --open-vocabulary 5".split()) == 2
     assert "must have more than the 5 known" in capsys.readouterr().err
 
@@ -119,3 +119,14 @@ def test_a_model_of_one_word_does_not_win_an_open_vocabulary(capsys):
     ]
     assert found[0].perplexity < opened[0]
     assert opened[1] < opened[0]
+
+
+@pytest.mark.parametrize("name", ["tsv", "jsonl", "kenlm", "srilm", "lm-zoo", "neural-complexity"])
+def test_evaluate_writes_what_score_writes_of_the_lines_with_words(place, capsys, name):
+    (place / "t.txt").write_text("a b\n\nc zzz\n")
+    (place / "full.txt").write_text("a b\nc zzz\n")
+    evaluated = out(capsys, f"evaluate m.safetensors t.txt --format {name}")
+    more = {"srilm": " --srilm-debug 2", "tsv": " --per-word"}.get(name, "")
+    scored = out(capsys, f"score m.safetensors full.txt --format {name}{more}")
+    assert evaluated.replace("t.txt", "full.txt") == scored
+    assert run(f"evaluate m.safetensors corpus --format {name}".split()) == 2
