@@ -29,6 +29,7 @@ def _as_json(sentence: SampledSentence) -> str:
             "log_prob_without_unk": sentence.log_prob_without_unk,
             "unk_mass": sentence.unk_mass,
             "finished": sentence.finished,
+            "filled": sentence.filled,
         },
         ensure_ascii=False,
     )
@@ -55,8 +56,9 @@ FORMATS = {
 @setting(
     SamplingSettings,
     "--unk",
-    "reject: UNK is ruled out at each word and the rest renormalised. resample-sentence: whole "
-    "sentences are drawn, those with UNK dropped; a different distribution. keep: UNK may stand.",
+    "reject: UNK is ruled out at each word and the rest renormalised. resample-sentence: whole sentences "
+    "are drawn, those with UNK dropped; a different distribution. keep: UNK may stand. copy-rare: a rare "
+    "word of the training text stands for it, drawn by its frequency.",
     type=click.Choice(UNK_POLICIES),
 )
 @click.option("--prefixes", type=click.Path(path_type=Path), help="A file of prefixes; -n for each.")
@@ -67,7 +69,9 @@ FORMATS = {
     "--max-overlap", type=click.IntRange(1, MAX_OVERLAP), metavar="N",
     help="Draw again what copies more than N words in a row from the training text.",
 )  # fmt: skip
-@click.option("--corpus", type=click.Path(path_type=Path), help="For --max-overlap. [default: the run's]")
+@click.option(
+    "--corpus", type=click.Path(path_type=Path), help="For --max-overlap and copy-rare. [default: the run's]"
+)
 @click.option(
     "--beam", type=click.IntRange(1, MAX_BEAM), metavar="K",
     help="The K likeliest sentences by beam search; nothing is drawn.",
@@ -90,8 +94,8 @@ def command(
     wanted = SamplingSettings(**given(settings))
     if prefix and prefixes:
         raise ConfigError("--prefix and --prefixes exclude each other")
-    if beam and (include or max_overlap or wanted.unk == "resample-sentence"):
-        raise ConfigError("--beam draws nothing again: it goes with --ban and lengths only")
+    if beam and (include or max_overlap or wanted.unk in ("resample-sentence", "copy-rare")):
+        raise ConfigError("--beam draws nothing: it goes with --ban and lengths only")
     beginnings = [prefix] if prefixes is None else list(read_lines(str(prefixes)))
     banned = (
         [*ban, *(word for line in read_lines(str(ban_file)) if (word := line.strip()))] if ban_file else ban
@@ -101,11 +105,14 @@ def command(
     for word in banned:
         if not lm.known_ids([word]):
             print(f"note: {word!r} is not in the vocabulary; it is never drawn anyway", file=sys.stderr)
-    copies = None
-    if max_overlap is not None:
-        split = open_matching_corpus(lm, corpus_of_run(model) if corpus is None else corpus).split("train")
-        copies = CopiedRuns(split, len(lm.vocabulary), max_overlap + 1), max_overlap
-    kept = tries = 0
+    copies, rare_words = None, None
+    if max_overlap is not None or wanted.unk == "copy-rare":
+        text = open_matching_corpus(lm, corpus_of_run(model) if corpus is None else corpus)
+        if max_overlap is not None:
+            copies = CopiedRuns(text.split("train"), len(lm.vocabulary), max_overlap + 1), max_overlap
+        if wanted.unk == "copy-rare":
+            rare_words = text.rare_words()
+    kept = tries = filled = 0
     for number, beginning in enumerate(beginnings):
         if beam:
             sentences = lm.likeliest(beam, prefix=beginning, settings=wanted, ban=banned)
@@ -113,10 +120,13 @@ def command(
             own_seed = None if seed is None else (seed + number) % (MAX_SEED + 1)
             sentences, drawn = lm.draw(
                 count, seed=own_seed, prefix=beginning, settings=wanted,
-                ban=banned, include=include, copies=copies,
+                ban=banned, include=include, copies=copies, rare_words=rare_words,
             )  # fmt: skip
             kept, tries = kept + len(sentences), tries + drawn
         for sentence in sentences:
+            filled += len(sentence.filled)
             print(FORMATS[format_](sentence))
+    if filled:
+        print(f"note: {filled:,} words are not the model's but rare words of the text", file=sys.stderr)
     if tries > kept:
         print(f"kept {kept:,} of {tries:,} sentences drawn ({kept / tries:.1%})", file=sys.stderr)

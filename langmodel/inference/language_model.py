@@ -1,6 +1,7 @@
 """LanguageModel: the face of a trained model. Text in; sentences and probabilities out."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import tee
 from pathlib import Path
 
@@ -121,17 +122,20 @@ class LanguageModel:
         ban: Sequence[str] = (),
         include: Sequence[str] = (),
         copies: tuple[CopiedRuns, int] | None = None,
+        rare_words: Vocabulary | None = None,
     ) -> list[SampledSentence]:
         """`n` sentences; the same seed gives the same ones, None different ones each time.
 
         None has a word of `ban`, which must be known words or are left aside, and all have every word of
         `include`: sentences without are drawn again. So are, with `copies`, those that have more than so
-        many words in a row from a text.
+        many words in a row from a text. `rare_words` are for the unk policy `copy-rare`: those that stand for
+        UNK, drawn in proportion to their counts.
         Raises ConfigError for a prefix that leaves no room and for an unknown word to include,
         SamplingError when nothing can be drawn.
         """
         return self.draw(
-            n, seed=seed, prefix=prefix, settings=settings, ban=ban, include=include, copies=copies
+            n, seed=seed, prefix=prefix, settings=settings, ban=ban, include=include, copies=copies,
+            rare_words=rare_words,
         )[0]  # fmt: skip
 
     def draw(
@@ -144,6 +148,7 @@ class LanguageModel:
         ban: Sequence[str] = (),
         include: Sequence[str] = (),
         copies: tuple[CopiedRuns, int] | None = None,
+        rare_words: Vocabulary | None = None,
     ) -> tuple[list[SampledSentence], int]:
         """As `sample`, and how many sentences were drawn for those that were kept."""
         if n < 0:
@@ -151,6 +156,8 @@ class LanguageModel:
         if seed is not None and not 0 <= seed <= MAX_SEED:
             raise ConfigError(f"seed must be between 0 and {MAX_SEED}, got {seed}")
         words, prefix_ids = self._prefix(prefix, settings)
+        if settings.unk == "copy-rare" and not (rare_words and rare_words.words):
+            raise ConfigError("copy-rare needs words that fell outside the vocabulary, and there are none")
         demands = [includes(self._known(word), word) for word in include]
         if copies is not None:
             demands.append(copies_at_most(*copies))
@@ -163,7 +170,13 @@ class LanguageModel:
             self.network, n, settings,
             prefix=prefix_ids, banned=self.known_ids(ban), demands=demands, generator=generator,
         )  # fmt: skip
-        return [self._sentence(words, sentence) for sentence in drawn.sentences], drawn.tries
+        sentences = [self._sentence(words, sentence) for sentence in drawn.sentences]
+        if settings.unk == "copy-rare" and rare_words is not None:
+            sentences = [
+                self._filled(sentence, one.ids, len(words), rare_words, generator)
+                for sentence, one in zip(sentences, drawn.sentences, strict=True)
+            ]
+        return sentences, drawn.tries
 
     def likeliest(
         self,
@@ -205,6 +218,27 @@ class LanguageModel:
         words = (*map(self.pipeline.normalize, prefix), *new)
         return SampledSentence(
             words, self.pipeline.detokenize(words), drawn.log_prob, drawn.log_kept, drawn.finished
+        )
+
+    def _filled(
+        self,
+        sentence: SampledSentence,
+        ids: Sequence[int],
+        given: int,
+        rare_words: Vocabulary,
+        generator: torch.Generator,
+    ) -> SampledSentence:
+        """With a rare word for every UNK after the `given` words, each drawn in proportion to its count."""
+        places = [at for at, id in enumerate(ids) if id == UNK_ID and at >= given]
+        if not places:
+            return sentence
+        counts = torch.tensor(rare_words.counts, dtype=torch.float64)
+        drawn = torch.multinomial(counts, len(places), replacement=True, generator=generator)
+        words = list(sentence.words)
+        for place, number in zip(places, drawn.tolist(), strict=True):
+            words[place] = rare_words.words[number]
+        return replace(
+            sentence, words=tuple(words), text=self.pipeline.detokenize(words), filled=tuple(places)
         )
 
     @torch.inference_mode()

@@ -81,6 +81,8 @@ class SampledSentence:
     """Σ log(1 - p(UNK)) over the steps, natural log."""
     finished: bool
     """False: cut off at the maximal length."""
+    filled: tuple[int, ...] = ()
+    """Places, from 0, of words that stand for UNK: rare words of the corpus. To the model they were UNK."""
 
     @property
     def log_prob_without_unk(self) -> float:

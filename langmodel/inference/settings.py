@@ -10,7 +10,7 @@ MAX_SEED = 2**32 - 1
 MAX_TEMPERATURE = 1e6
 """Beyond it every word is as likely as any other."""
 
-UNK_POLICIES = ("reject", "resample-sentence", "keep")
+UNK_POLICIES = ("reject", "resample-sentence", "keep", "copy-rare")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,8 @@ class SamplingSettings:
     """Exactly so many words, whatever the least and the most; 0: as it comes."""
     unk: str = "reject"
     """`reject` renormalises without UNK at each step; `resample-sentence` drops sentences with UNK;
-    `keep` lets UNK stand. The first two are different distributions."""
+    `keep` lets UNK stand; `copy-rare` lets a rare word of the corpus stand for it. The first two are
+    different distributions."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.temperature <= MAX_TEMPERATURE:

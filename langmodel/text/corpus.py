@@ -18,7 +18,9 @@ FORMAT = 1
 
 SPLITS = ("train", "valid", "test")
 
-FILES = ("corpus.json", "vocabulary.json", *(f"{split}.npy" for split in SPLITS))
+RARE_WORDS = "rare_words.json"
+
+FILES = ("corpus.json", "vocabulary.json", RARE_WORDS, *(f"{split}.npy" for split in SPLITS))
 """Everything that a corpus directory may hold."""
 
 Ids = npt.NDArray[np.unsignedinteger[Any]]
@@ -68,6 +70,17 @@ class Corpus:
         """SHA-256 over vocabulary and splits: the same text, prepared the same way."""
         parts = [self.vocabulary.digest, *(self.statistics[split].sha256 for split in SPLITS)]
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+
+    def rare_words(self) -> Vocabulary:
+        """The words of the training split that fell outside the vocabulary, with their counts.
+
+        Raises CorpusError if they were not kept, as in corpora made before they were.
+        """
+        file = self.path / RARE_WORDS
+        try:
+            return Vocabulary.from_json(file.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise CorpusError(f"{file}: cannot be read ({error}); run `langmodel preprocess` again") from None
 
     def split(self, name: str) -> Ids:
         """The ids of a split, memory-mapped and checked to lie inside the vocabulary."""

@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 
 from langmodel.errors import ConfigError, CorpusError, LangModelError
-from langmodel.text.corpus import FILES, SPLITS, Corpus, is_corpus, open_corpus, write_description
+from langmodel.text.corpus import FILES, RARE_WORDS, SPLITS, Corpus, is_corpus, open_corpus, write_description
 from langmodel.text.passes import Passage, SplitBuilder, first_pass, second_pass
 from langmodel.text.pipeline import Pipeline
 from langmodel.text.sentences import PUNKT_TRAINING_CHARACTERS, SENTENCES, PunktParameters, learn_punkt
@@ -114,6 +114,8 @@ def preprocess(
             "settings": asdict(config),
             "versions": _versions(),
         }
+        rare = build_vocabulary({word: n for word, n in counts.items() if word not in vocabulary})
+        (folder / RARE_WORDS).write_text(rare.to_json(), encoding="utf-8")
         write_description(Corpus(folder, vocabulary, pipeline, statistics, len(counts), provenance))
     return open_corpus(output)
 

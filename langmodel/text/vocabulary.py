@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 from langmodel.errors import CorpusError
@@ -76,7 +77,7 @@ class Vocabulary:
         return cls(words, counts)
 
 
-def build_vocabulary(counts: Mapping[str, int], *, size: int, min_count: int = 1) -> Vocabulary:
+def build_vocabulary(counts: Mapping[str, int], *, size: int = sys.maxsize, min_count: int = 1) -> Vocabulary:
     """The `size` - 3 most frequent words that occur at least `min_count` times.
 
     Equal counts are ordered by the word itself, so the result depends on nothing but the counts.

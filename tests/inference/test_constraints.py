@@ -19,7 +19,7 @@ from langmodel.inference.settings import SamplingSettings
 from langmodel.network.likelihood import log_probabilities
 from langmodel.storage.model_file import SavedModel, save_model
 from langmodel.text.ngrams import CopiedRuns
-from langmodel.text.vocabulary import END_ID, UNK_ID
+from langmodel.text.vocabulary import END_ID, UNK_ID, Vocabulary
 
 LM = make_model()
 
@@ -184,7 +184,8 @@ def test_constraints_from_the_command_line(place, capsys):
     [
         ("--include zzz", 2, "'zzz' is not in the vocabulary"),
         ("--prefix a --prefixes p", 2, "exclude each other"),
-        ("--beam 3 --include a", 2, "--beam draws nothing again"),
+        ("--beam 3 --include a", 2, "--beam draws nothing"),
+        ("--unk copy-rare", 2, "name the corpus directory"),
         ("--max-overlap 3", 2, "name the corpus directory"),
         ("--prefixes none", 2, "none: no such file"),
         ("--typical-p 0", 2, "typical-p must be over 0"),
@@ -208,3 +209,36 @@ def test_max_overlap_reads_the_run_s_own_corpus(poem_corpus, tmp_path, capsys):
     runs = CopiedRuns(poem_corpus.split("train"), len(poem_corpus.vocabulary), 9)
     for line in capsys.readouterr().out.splitlines():
         assert runs.longest_run([poem_corpus.vocabulary.id_of(word) for word in line.split()]) <= 2
+
+
+def test_rare_words_stand_for_unk_in_proportion_to_their_counts():
+    rare = Vocabulary(["often", "seldom"], [3, 1])
+    settings = SamplingSettings(unk="copy-rare", max_length=10)
+    sentences = LM.sample(2_000, seed=1, settings=settings, rare_words=rare)
+    kept = LM.sample(2_000, seed=1, settings=SamplingSettings(unk="keep", max_length=10))
+    counts: Counter[str] = Counter()
+    for sentence, plain in zip(sentences, kept, strict=True):
+        assert sentence.log_prob == plain.log_prob  # to the model, they were UNK
+        assert [at for at, word in enumerate(plain.words) if word == "<unk>"] == list(sentence.filled)
+        counts.update(sentence.words[at] for at in sentence.filled)
+        assert "<unk>" not in sentence.words
+    assert set(counts) == {"often", "seldom"}
+    assert counts["often"] / counts.total() == pytest.approx(0.75, abs=0.03)
+    with pytest.raises(ConfigError, match="copy-rare needs words"):
+        LM.sample(1, settings=settings)
+
+
+def test_rare_words_come_from_the_run_s_corpus(tmp_path, capsys):
+    (tmp_path / "text").write_text("a b a b\nrare a\nb a odd\na b\n" * 3)
+    corpus, made = str(tmp_path / "c"), str(tmp_path / "r")
+    cut = "--tokenizer whitespace --sentences line --vocabulary-size 5 --valid-fraction 0 --test-fraction 0"
+    assert run(["preprocess", str(tmp_path / "text"), "-o", corpus, *cut.split()]) == 0
+    train = "--epochs 1 --hidden-size 4 --embedding-size 4 --batch-size 2"
+    assert run(["train", corpus, "-o", made, *train.split()]) == 0
+    capsys.readouterr()
+    sample = "-n 30 --seed 1 --unk copy-rare --format jsonl --max-length 8"
+    assert run(["sample", made, *sample.split()]) == 0
+    captured = capsys.readouterr()
+    rows = [json.loads(line) for line in captured.out.splitlines()]
+    assert {row["words"][at] for row in rows for at in row["filled"]} == {"rare", "odd"}
+    assert "rare words of the text" in captured.err
