@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from langmodel.cli.options import device_option, model_argument, threads_option
 from langmodel.cli.report import rows_as_text
 from langmodel.cli.run_corpus import corpus_of_run, open_matching_corpus
 from langmodel.cli.score_formats import FORMATS, Style
-from langmodel.errors import CorpusError, InputError
+from langmodel.errors import ConfigError, CorpusError, InputError
 from langmodel.inference.adaptation import ADAPTATIONS
 from langmodel.inference.language_model import LanguageModel, load
 from langmodel.network.architecture import CONTEXTS
@@ -111,7 +112,10 @@ class Evaluated:
             ("context", self.context),
         ]
         if self.bits is not None:
-            rows.append(("bits a character", f"{self.bits:.4f} ({self.characters:,}, line ends counted)"))
+            unspelt = ", unknown words not spelled out" if result.oov else ""
+            rows.append(
+                ("bits a character", f"{self.bits:.4f} ({self.characters:,}, line ends counted{unspelt})")
+            )
         return rows_as_text(rows)
 
 
@@ -171,6 +175,10 @@ def command(
         name = f"{corpus.path} ({split})"
         result = lm.evaluate_ids(_split(corpus, split), context)
         if adapt is not None:
+            if (context or lm.context) != "document":
+                raise ConfigError("--adapt reads a split as one document; add --context document")
+            if split == "valid":
+                print("note: --adapt is tuned on this very split; report --split test", file=sys.stderr)
             adapted, found = _adapt(lm, corpus, split, adapt)
     elif adapt is not None:
         raise InputError(f"{data}: --adapt is tuned on a validation split; give a corpus directory")

@@ -9,18 +9,20 @@ import click
 from langmodel.cli.options import device_option, model_argument, threads_option
 from langmodel.inference.language_model import LanguageModel, load
 from langmodel.network.device import prepare_cpu
-from langmodel.text.sources import read_lines
 
 PROMPT = "> "
 
 
 def typed_lines() -> Iterator[str]:
-    """What is typed, until the end of input."""
+    """The lines of standard input as they come, asked for on a terminal."""
+    asks = sys.stdin.isatty()
     while True:
-        print(PROMPT, end="", file=sys.stderr, flush=True)
+        if asks:
+            print(PROMPT, end="", file=sys.stderr, flush=True)
         line = sys.stdin.readline()
         if not line:
-            print(file=sys.stderr)
+            if asks:
+                print(file=sys.stderr)
             return
         yield line.rstrip("\n")
 
@@ -48,5 +50,5 @@ def command(model: Path, k: int, device: str, threads: int | None) -> None:
     """
     prepare_cpu(threads)
     lm = load(model, device)
-    for line in typed_lines() if sys.stdin.isatty() else read_lines("-"):
+    for line in typed_lines():
         print(next_table(lm, line, k), flush=True)

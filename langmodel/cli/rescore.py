@@ -1,6 +1,7 @@
 """`langmodel rescore`: an n-best list with this model's scores in it."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -27,7 +28,10 @@ def in_order(scored: Sequence[Rescored], rerank: bool, one_best: bool) -> Iterat
         return
     for places in lists([one.hypothesis for one in scored]):
         ranked = sorted((scored[place] for place in places), key=lambda one: -(one.total or 0.0))
-        yield from ranked[:1] if one_best else ranked
+        head = tuple(line for place in places for line in scored[place].hypothesis.before)
+        for one in ranked[:1] if one_best else ranked:
+            yield replace(one, hypothesis=replace(one.hypothesis, before=head))
+            head = ()  # what stands in front of a list stands there once
 
 
 @click.command("rescore")

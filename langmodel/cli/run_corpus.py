@@ -12,7 +12,9 @@ def corpus_of_run(model: Path) -> Path:
     run = model if model.is_dir() else model.parent
     corpus = read_run(run).get("corpus")
     if not isinstance(corpus, str):
-        raise InputError(f"{model}: its corpus is not known; name the corpus directory, or a text")
+        raise InputError(
+            f"{model}: its corpus is not known; name the corpus directory (for sample, --corpus)"
+        )
     return Path(corpus)
 
 

@@ -11,13 +11,14 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from langmodel.cli.baselines import compare_with_baselines
 from langmodel.cli.signals import StopSignal
 from langmodel.cli.training_run import TrainingRun
 from langmodel.errors import ConfigError, InputError, ModelFileError
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.storage.atomic import locked_directory
 from langmodel.storage.model_file import BEST, LAST, PREVIOUS, SavedModel, load_model
-from langmodel.storage.run_files import CURVES, METRICS, RUN, cut_metrics
+from langmodel.storage.run_files import CURVES, METRICS, RUN, cut_metrics, read_run
 from langmodel.storage.training_state import TrainingState
 from langmodel.text.corpus import Corpus, is_corpus
 from langmodel.training.config import TrainingConfig, config_from_mapping
@@ -61,7 +62,11 @@ def train_in(
         process_group(device) as (ranks, own_device),
         locked_directory(directory) if ranks.writes else nullcontext(),
     ):
-        return _train(directory, corpus, config, wanted, own_device, given, ranks)
+        code = _train(directory, corpus, config, wanted, own_device, given, ranks)
+    # Only now: no other process waits for it.
+    if not code and ranks.writes and wanted.baselines and read_run(directory).get("finished"):
+        compare_with_baselines(directory / BEST, corpus, own_device)
+    return code
 
 
 def _train(
@@ -94,7 +99,7 @@ def _train(
         # Only now: the settings are known to work, and nothing of an older run is lost before.
         for name in (LAST, PREVIOUS, BEST, METRICS, RUN, CURVES):
             (directory / name).unlink(missing_ok=True)
-    return run.train(wanted.max_minutes, baselines=wanted.baselines)
+    return run.train(wanted.max_minutes)
 
 
 def _trainer(

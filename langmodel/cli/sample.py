@@ -94,8 +94,10 @@ def command(
     wanted = SamplingSettings(**given(settings))
     if prefix and prefixes:
         raise ConfigError("--prefix and --prefixes exclude each other")
-    if beam and (include or max_overlap or wanted.unk in ("resample-sentence", "copy-rare")):
-        raise ConfigError("--beam draws nothing: it goes with --ban and lengths only")
+    drawing = {"temperature", "top_k", "top_p", "typical_p"} & set(given(settings))
+    again = include or max_overlap or wanted.unk in ("resample-sentence", "copy-rare")
+    if beam and (drawing or again or seed is not None):
+        raise ConfigError("--beam draws nothing: it goes with prefixes, --ban and lengths only")
     beginnings = [prefix] if prefixes is None else list(read_lines(str(prefixes)))
     banned = (
         [*ban, *(word for line in read_lines(str(ban_file)) if (word := line.strip()))] if ban_file else ban

@@ -10,7 +10,7 @@ import click
 from langmodel.cli.options import device_option, model_argument, threads_option
 from langmodel.cli.report import rows_as_text
 from langmodel.cli.score_formats import LN_OF_BASE
-from langmodel.errors import InputError
+from langmodel.errors import ConfigError, InputError
 from langmodel.inference.language_model import load
 from langmodel.inference.stimuli import ScoredStimulus, Stimulus, preferences, score_stimuli
 from langmodel.network.device import prepare_cpu
@@ -25,7 +25,14 @@ def read_stimuli(file: str) -> list[Stimulus]:
 
     Raises InputError, naming the row, for a column or a region that is missing, or a pair that comes twice.
     """
-    rows = csv.DictReader(read_raw_lines(file))
+    rows = csv.DictReader(read_raw_lines(file), strict=True)
+    try:
+        return _stimuli(rows, file)
+    except csv.Error as error:
+        raise InputError(f"{file}:{rows.line_num}: not a CSV row ({error}); a quote may be open") from None
+
+
+def _stimuli(rows: "csv.DictReader[str]", file: str) -> list[Stimulus]:
     missing = [column for column in COLUMNS if column not in (rows.fieldnames or ())]
     if missing:
         raise InputError(
@@ -36,7 +43,7 @@ def read_stimuli(file: str) -> list[Stimulus]:
     for row in rows:
         where = f"{file}:{rows.line_num}"
         item, condition, regions = (row[column] for column in COLUMNS)
-        if None in row or regions is None:
+        if None in row or None in (item, condition, regions):
             raise InputError(f"{where}: other cells than the first row has; quote a cell with commas in it")
         cut = tuple(region.strip() for region in regions.split(SEPARATOR))
         if not all(cut):
@@ -105,6 +112,8 @@ def command(
     Columns: item, condition, and regions, with | between them, as in: The keys|to the cabinet|are. A row for
     END (</s>) completes each sentence: its rows add up to the sentence's own surprisal.
     """
+    if region is not None and expect is None:
+        raise ConfigError("--at is for --expect; add it")
     stimuli = read_stimuli(file)
     prepare_cpu(threads)
     scored = list(score_stimuli(load(model, device), stimuli))

@@ -1,7 +1,7 @@
 """`langmodel train`: corpus directory -> run directory."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,8 +18,13 @@ from langmodel.training.config import (
 )
 from langmodel.training.presets import PRESETS
 
+if TYPE_CHECKING:
+    _Parameter = click.ParamType[tuple[Any, ...]]
+else:
+    _Parameter = click.ParamType  # older versions of click cannot be subscripted
 
-class _Several(click.ParamType[tuple[Any, ...]]):
+
+class _Several(_Parameter):
     """One number of a kind, or several with commas between."""
 
     def __init__(self, kind: type, called: str) -> None:

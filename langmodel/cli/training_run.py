@@ -13,7 +13,6 @@ from tqdm import tqdm
 
 from langmodel import __version__
 from langmodel.cli.bar import progress_bar
-from langmodel.cli.baselines import compare_with_baselines
 from langmodel.cli.curves import draw_curves
 from langmodel.cli.model_report import shown_perplexity
 from langmodel.cli.signals import StopSignal
@@ -132,11 +131,8 @@ class TrainingRun:
             training=training,
         )
 
-    def train(self, max_minutes: float | None, *, baselines: bool) -> int:
-        """Train to the end, the time limit or a signal; returns the exit code.
-
-        With `baselines`, a finished run ends by comparing itself with n-grams.
-        """
+    def train(self, max_minutes: float | None) -> int:
+        """Train to the end, the time limit or a signal; returns the exit code."""
         self._describe()
         deadline = math.inf if max_minutes is None else self._started + 60 * max_minutes
         with (
@@ -155,8 +151,6 @@ class TrainingRun:
         if not finished and not (self.directory / BEST).exists():
             save_model(self.directory / BEST, self._saved(self.trainer.judged))
         self._finish(finished, max_minutes)
-        if baselines and finished:
-            compare_with_baselines(self.directory / BEST, self.corpus)
         return 0
 
     def _describe(self) -> None:
@@ -192,8 +186,10 @@ class TrainingRun:
         write_run(self.directory, {**self._run_values(), "finished": finished, "result": progress})
         rows = read_metrics(self.directory)
         drawn = bool(rows) and draw_curves(rows, self.tokens_per_epoch, self.directory / CURVES)
-        if not finished:
+        if not finished and max_minutes is not None and time.monotonic() > self._started + 60 * max_minutes:
             self.say(f"stopped after {max_minutes:g} minutes; go on with --resume")
+        elif not finished:
+            self.say("stopped by another process; go on with --resume")
         elif progress["epoch"] < self.config.epochs:
             self.say(f"stopped early: {self.config.patience} evaluations without a better loss")
         if rows and not drawn:

@@ -34,7 +34,7 @@ def word_errors(reference: str, hypothesis: str) -> int:
 
 @click.command("tune-nbest")
 @model_argument
-@click.argument("nbest")
+@click.argument("nbest", nargs=-1, required=True)
 @click.argument("references")
 @nbest_format_option
 @nbest_group_option
@@ -42,25 +42,26 @@ def word_errors(reference: str, hypothesis: str) -> int:
 @threads_option
 def command(
     model: Path,
-    nbest: str,
+    nbest: tuple[str, ...],
     references: str,
     format_: str,
     group: int | None,
     device: str,
     threads: int | None,
 ) -> None:
-    """Find --weight, --bonus and --share of `rescore` on NBEST; REFERENCES has a line for each list in it.
+    """Find --weight, --bonus and --share of `rescore` on NBEST files; REFERENCES has a line for each list.
+
+    An SRILM file is one list: name one for each line, in their order.
 
     Prints the word error rate of the lists as they are and as they become. Report it on other data.
     """
     chosen = NBEST_FORMATS[format_]
-    hypotheses = list(chosen.read(read_raw_lines(nbest), nbest, group))
+    hypotheses = [h for file in nbest for h in chosen.read(read_raw_lines(file), file, group)]
     grouped = lists(hypotheses)
     wanted = list(read_raw_lines(references))
     if len(grouped) != len(wanted) or not grouped:
-        raise InputError(
-            f"{references}: {len(wanted)} lines for {len(grouped)} lists in {nbest}; give one a list"
-        )
+        named = ", ".join(nbest[:3]) + (", ..." if len(nbest) > 3 else "")
+        raise InputError(f"{references}: {len(wanted)} lines for {len(grouped)} lists in {named}; one a list")
     errors = [0] * len(hypotheses)
     for places, reference in zip(grouped, wanted, strict=True):
         for place in places:

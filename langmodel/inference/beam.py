@@ -33,15 +33,18 @@ def beam_search(
     never = [START_ID, *banned] + ([] if settings.unk == "keep" else [UNK_ID])
     least, most = settings.length or settings.min_length, settings.length or settings.max_length
     hidden_BO, state = network.read(prefix)
-    unfinished = [(0.0, list(prefix))]
+    unfinished = [(0.0, 0.0, list(prefix))]
     finished: list[DrawnSentence] = []
     for length in range(len(prefix), most + 1):
         log_probs_BV = log_probabilities(hidden_BO, network.output_weight, network.output_bias).double().cpu()
-        sums_BV = log_probs_BV + torch.tensor([[log_prob] for log_prob, _ in unfinished]).double()
+        sums_BV = log_probs_BV + torch.tensor([[log_prob] for log_prob, _, _ in unfinished]).double()
+        kept_B = torch.log1p(-log_probs_BV[:, UNK_ID].exp()).tolist()
         if length >= least:
             finished += [
-                DrawnSentence(ids, float(total), 0.0, True)
-                for (_, ids), total in zip(unfinished, sums_BV[:, END_ID].tolist(), strict=True)
+                DrawnSentence(ids, total, before + kept, True)
+                for (_, before, ids), total, kept in zip(
+                    unfinished, sums_BV[:, END_ID].tolist(), kept_B, strict=True
+                )
             ]
             finished = sorted(finished, key=lambda sentence: -sentence.log_prob)[:width]
         if length == most:
@@ -55,7 +58,9 @@ def beam_search(
         ]
         if not taken or (len(finished) == width and finished[-1].log_prob >= taken[0][0]):
             break
-        unfinished = [(total, [*unfinished[row][1], id]) for total, row, id in taken]
+        unfinished = [
+            (total, unfinished[row][1] + kept_B[row], [*unfinished[row][2], id]) for total, row, id in taken
+        ]
         rows, ids = ([one[part] for one in taken] for part in (1, 2))
         state = select_state(state, rows)
         hidden_1BO, state = network(torch.tensor([ids], device=network.device), state)

@@ -160,7 +160,10 @@ class LanguageModel:
             raise ConfigError("copy-rare needs words that fell outside the vocabulary, and there are none")
         demands = [includes(self._known(word), word) for word in include]
         if copies is not None:
-            demands.append(copies_at_most(*copies))
+            runs, most = copies
+            if runs.longest_run(prefix_ids) > most:
+                raise ConfigError(f"the prefix copies more than {most} words; allow more, or shorten it")
+            demands.append(copies_at_most(runs, most))
         generator = torch.Generator()
         if seed is None:
             generator.seed()

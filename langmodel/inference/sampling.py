@@ -95,13 +95,13 @@ def sample_ids(
     if settings.unk == "resample-sentence":
         demands = [free_of_unknown_words(len(prefix)), *demands]
     kept: list[DrawnSentence] = []
-    failed = [0] * len(demands)
+    failed, met = [0] * len(demands), [0] * len(demands)
     tries = 0
     while len(kept) < count:
         if tries >= TRIES_PER_SENTENCE * count:
-            hardest = demands[failed.index(max(failed))]
+            worst = failed.index(max(failed))
             raise SamplingError(
-                f"{tries - max(failed)} of {tries} sentences {hardest.says}; {hardest.remedy}"
+                f"{met[worst]} of {tries} sentences {demands[worst].says}; {demands[worst].remedy}"
             )
         missing = count - len(kept)
         size = min(BATCH_SENTENCES, max(16, missing) if demands else missing)
@@ -114,6 +114,7 @@ def sample_ids(
                 if not demand.holds(sentence.ids):
                     failed[number] += 1
                     break
+                met[number] += 1
             else:
                 kept.append(sentence)
     return Draw(kept, tries)

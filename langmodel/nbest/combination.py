@@ -30,7 +30,7 @@ class Combination:
     share: float = 1.0
 
     def total(self, hypothesis: Hypothesis, log_prob: float) -> float:
-        lm = self.share * log_prob + (1 - self.share) * hypothesis.own_lm if self.share < 1 else log_prob
+        lm = self.share * log_prob + (1 - self.share) * hypothesis.own_lm
         return hypothesis.own + self.weight * lm + self.bonus * hypothesis.words
 
 
@@ -84,5 +84,5 @@ def tune(
                         Combination(weight=float(weight), bonus=float(bonus), share=float(share)),
                     )
     assert best is not None, "the grid is not empty"
-    least = np.where(np.isinf(own), np.inf, wrong).min(1).sum()
+    least = np.where(np.isneginf(own), np.inf, wrong).min(1).sum()  # -inf: no hypothesis there
     return Tuned(best[2], int(wrong[:, 0].sum()), int(best[0]), int(least), reference_words)

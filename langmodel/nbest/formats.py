@@ -12,6 +12,9 @@ from langmodel.errors import InputError
 
 LN_2, LN_10 = math.log(2), math.log(10)
 
+IMPOSSIBLE = -1e30
+"""What -inf becomes: as hopeless, but 0 times it is 0."""
+
 
 @dataclass(frozen=True)
 class Hypothesis:
@@ -65,9 +68,9 @@ def _number(text: str, what: str, where: str) -> float:
         value = float(text)
     except ValueError:
         raise InputError(f"{where}: {what} is {text!r}, not a number") from None
-    if math.isnan(value):
-        raise InputError(f"{where}: {what} is not a number")
-    return value
+    if math.isnan(value) or value == math.inf:
+        raise InputError(f"{where}: {what} is {text!r}, no score")
+    return max(value, IMPOSSIBLE)
 
 
 def _shown(value: float) -> str:

@@ -1,5 +1,7 @@
 """Which processor runs the network."""
 
+import os
+
 import torch
 
 from langmodel.cores import usable_cores
@@ -7,14 +9,14 @@ from langmodel.errors import ConfigError
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` takes CUDA, then MPS, then the CPU; any other name is taken at its word.
+    """`auto` takes CUDA, else the CPU; any other name is taken at its word.
 
     Raises ConfigError for a device that this machine or this PyTorch does not have.
     """
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        return torch.device("cpu")
     kind, _, number = name.partition(":")
     if kind not in ("cpu", "cuda", "mps") or (number and not (kind == "cuda" and number.isdecimal())):
         raise ConfigError(f"unknown device {name!r}; choose from auto, cpu, cuda, cuda:N, mps")
@@ -26,15 +28,16 @@ def choose_device(name: str) -> torch.device:
             )
         if number and int(number) >= torch.cuda.device_count():
             raise ConfigError(f"--device {name}: this machine has {torch.cuda.device_count()} CUDA GPU(s)")
-    if kind == "mps" and not torch.backends.mps.is_available():
-        raise ConfigError("--device mps: not available here; use --device auto")
+    if kind == "mps":
+        raise ConfigError("--device mps: sums are float64, which MPS lacks; use --device cpu")
     return torch.device(name)
 
 
 def prepare_cpu(threads: int | None) -> None:
     """Set the thread count, on which the bits of a result depend, and flush denormals, which are slow.
 
-    None: as many threads as there are usable cores.
+    None: as many threads as there are usable cores; processes that torchrun starts share them.
     """
-    torch.set_num_threads(threads or usable_cores())
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    torch.set_num_threads(threads or max(1, usable_cores() // processes))
     torch.set_flush_denormal(True)

@@ -34,7 +34,8 @@ def product(left_NI: Tensor, right_OI: Tensor, bias_O: Tensor | None = None) -> 
         and left_NI.device.type == "cpu"
         and operations >= ONEDNN_MIN_OPERATIONS
     ):
-        result: Tensor = _ONEDNN_LINEAR(left_NI.detach(), right_OI.detach(), bias_O, "none", [], "")
+        with torch.no_grad():
+            result: Tensor = _ONEDNN_LINEAR(left_NI, right_OI, bias_O, "none", [], "")
         return result
     with torch.no_grad():
         return torch.nn.functional.linear(left_NI, right_OI, bias_O)

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from langmodel.errors import InputError
+
 REWRITTEN = {"``": ('"', "''", "``"), "''": ('"', "''", "``")}
 """What NLTK's tokenizer may have read where it writes the key."""
 
@@ -10,7 +12,7 @@ def word_spans(text: str, words: Sequence[str]) -> list[tuple[int, int]]:
     """(start, end) of each word in `text`, in characters, end excluded.
 
     Words must come from tokenizing `text`: in order, with nothing but whitespace between them. A word
-    of whitespace (the character tokenizer's) covers the whole run. Raises ValueError otherwise.
+    of whitespace (the character tokenizer's) covers the whole run. Raises InputError otherwise.
     """
     spans: list[tuple[int, int]] = []
     at = 0
@@ -27,7 +29,10 @@ def word_spans(text: str, words: Sequence[str]) -> list[tuple[int, int]]:
                 at = start + len(written)
                 break
         else:
-            raise ValueError(f"{word!r} is not at character {start} of {text!r}")
+            raise InputError(
+                f"{word!r} is not at character {start} of {text[:60]!r}: the model's tokenizer changes its "
+                "text, so that words have no place in it"
+            )
         spans.append((start, at))
     return spans
 

@@ -35,7 +35,7 @@ PRESETS = {
         },
     ),
     "classic": Preset(
-        "LSTM 2x200 by SGD, as in PyTorch's example: 4.7M parameters",
+        "LSTM 2x200 by SGD, as in PyTorch's example, 4.7M parameters: PTB test 116 in 7 minutes",
         {
             "embedding_size": 200,
             "hidden_size": (200,),
@@ -49,15 +49,15 @@ PRESETS = {
         },
     ),
     "small": Preset(
-        "the default LSTM in two epochs: 3.7M parameters",
+        "the default LSTM, 3.7M parameters, in two epochs: PTB test 105 in 3 minutes",
         {"dropout": (0.15,), "learning_rate": 8e-3, "epochs": 2},
     ),
     "laptop": Preset(
-        "LSTM 512: 4.3M parameters",
+        "LSTM 512, 4.3M parameters: PTB test @LAP in 17 minutes",
         {"hidden_size": (512,), "dropout": (0.4,), "epochs": 10},
     ),
     "medium": Preset(
-        "LSTM 1024, embedding 512: 12.7M parameters; not measured yet",
+        "LSTM 1024, embedding 512, 12.7M parameters; not measured yet",
         {
             "embedding_size": 512,
             "hidden_size": (1024,),

@@ -108,6 +108,7 @@ class Trainer:
             observer.on_start(untrained.loss, self.total_tokens)
         self.network.train()
         windows = self._windows.epoch(progress.epoch, progress.window)
+        count = self._windows.count(progress.epoch)
         while True:
             if self._evaluation_is_due():
                 try:
@@ -126,9 +127,9 @@ class Trainer:
             window = next(windows)
             loss = self.train_step(window)
             progress.window += 1
-            if progress.window == self._windows.count(progress.epoch):
+            if progress.window == count:
                 progress.epoch, progress.window = progress.epoch + 1, 0
-                windows = self._windows.epoch(progress.epoch)
+                windows, count = self._windows.epoch(progress.epoch), self._windows.count(progress.epoch)
             observer.on_step(loss, window.tokens)
 
     def _evaluation_is_due(self) -> bool:
@@ -287,8 +288,7 @@ class Trainer:
             for name, tensor in _named(saved, "optimizer.").items():
                 index, _, moment = name.partition(".")
                 parameter = self._parameters[int(index)]
-                on = parameter.device if tensor.dim() else "cpu"
-                self._optimizer.state[parameter][moment] = tensor.to(on)
+                self._optimizer.state[parameter][moment] = tensor.to(parameter.device)
             if "average" in saved.values:  # format 1 had none
                 self._average.restore(saved.values["average"], _named(saved, "average."))
         except (LookupError, TypeError, ValueError, RuntimeError) as error:

@@ -3,8 +3,9 @@
     python scripts/benchmark [--text FILE] [--threads N] [--json FILE] [--only NAME]
 
 Pairs are timed in turn (ours, theirs, ours, theirs, …) and medians compared, so that a machine whose
-speed drifts still gives honest ratios. --text is prose for preprocessing; without it, the built-in
-corpus. Networks are untrained and ids are drawn from Zipf's law: the arithmetic is that of real text.
+speed drifts still gives honest ratios; preprocessing is read once each way. --text is prose for
+preprocessing; without it, the built-in corpus. Networks are untrained and ids are drawn from Zipf's law:
+the arithmetic is that of real text.
 """
 
 import argparse

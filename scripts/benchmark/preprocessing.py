@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
+from nltk.tokenize.destructive import NLTKWordTokenizer
 from timing import Row, rate_row
 
 from langmodel.text.pipeline import Pipeline
@@ -18,8 +19,6 @@ from langmodel.text.sources import read_documents
 
 def plain_nltk(passages: list[str]) -> int:
     """Learning Punkt, splitting, tokenizing and counting as one would write it with NLTK alone."""
-    from nltk.tokenize.destructive import NLTKWordTokenizer
-
     pipeline = Pipeline(punkt=learn_punkt(_beginning(passages)))
     tokenizer = NLTKWordTokenizer()
     counts: Counter[str] = Counter()

@@ -87,7 +87,7 @@ CASES = [
     ("score model.safetensors none.txt", "none.txt: no such file"),
     ("score model.safetensors latin1.txt", "not UTF-8"),
     ("score model.safetensors good.txt --base 3", "--base"),
-    ("evaluate model.safetensors", "name the corpus directory, or a text"),
+    ("evaluate model.safetensors", "name the corpus directory"),
     ("evaluate model.safetensors corpus", "vocabulary is not the model's"),
     ("evaluate model.safetensors empty.txt", "no words to evaluate"),
     ("info taken", "best.safetensors"),

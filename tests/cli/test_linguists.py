@@ -73,6 +73,9 @@ def test_the_expected_condition_is_compared_item_by_item(place, capsys):
         ("item,condition,regions\n1,a,b\n1,a,c\n", "", "has condition 'a' twice"),
         ("item,condition,regions\n", "", "no stimuli"),
         ("", "", "no column item, condition, regions"),
+        ('item,condition,regions\n1,a,"b|c\n2,a,d\n', "", "a quote may be open"),
+        ("regions,item,condition\na|b,1\n", "", "other cells"),
+        (STIMULI, " --at 1", "--at is for --expect"),
         (STIMULI, " --expect fine", "no condition 'fine'"),
         (STIMULI, " --expect good --at 9", "--at 9, but a sentence has 2"),
         ("item,condition,regions\n1,a,b\n2,c,b\n", " --expect a", "no item has 'a' and another"),
@@ -105,7 +108,7 @@ def test_an_open_vocabulary_shares_out_what_unk_has(place, capsys):
     assert row["bits_per_character"] == pytest.approx(-log_prob / math.log(2) / len("a b zzz\nyyy a\n"))
     table = out(capsys, "evaluate m.safetensors t.txt --open-vocabulary 105")
     assert "open vocabulary" in table
-    assert "(14, line ends counted)" in table
+    assert "(14, line ends counted, unknown words not spelled out)" in table
     assert run("evaluate m.safetensors t.txt --open-vocabulary 5".split()) == 2
     assert "must have more than the 5 known" in capsys.readouterr().err
 

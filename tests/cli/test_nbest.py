@@ -42,6 +42,13 @@ def test_rerank_sorts_each_list_and_one_best_prints_the_first_s_text(place, caps
     assert out(capsys, favours_length) == "a b c\n"
 
 
+def test_a_reranked_fairseq_list_still_begins_with_its_source(place, capsys):
+    (place / "fairseq").write_text("S-0\tx\nT-0\ty\nH-0\t-9\ta b\nD-0\t-9\ta b\nH-0\t-1\tc d\n")
+    rows = out(capsys, "rescore m.safetensors fairseq --format fairseq --rerank --weight 0").splitlines()
+    assert [row.split("\t")[0] for row in rows] == ["S-0", "T-0", "H-0", "L-0", "H-0", "L-0", "D-0"]
+    assert rows[2].endswith("c d")
+
+
 def test_rescore_reads_standard_input(place, capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(LIST.encode())))
     piped = out(capsys, "rescore m.safetensors --format srilm")
@@ -87,3 +94,18 @@ def test_without_jiwer_the_extra_is_named(place, capsys, monkeypatch):
     (place / "references").write_text("a b\n")
     assert run("tune-nbest m.safetensors list references --format srilm".split()) == 2
     assert "pip install 'langmodel[nbest]'" in capsys.readouterr().err
+
+
+def test_an_srilm_file_is_one_list_and_several_can_be_tuned_on(place, capsys):
+    (place / "other").write_text("-5 -3 1 d\n-6 -3 1 e\n")
+    (place / "references").write_text("a b c\ne\n")
+    printed = out(capsys, "tune-nbest m.safetensors list other references --format srilm")
+    assert "(2 errors in 4 words)" in printed.splitlines()[0]
+
+
+def test_an_impossible_score_is_the_worst_and_no_crash(place, capsys):
+    (place / "list").write_text("-10 -inf 2 a b\n-inf -3 1 a\n-12 -3 2 c d\n")
+    ranked = out(capsys, "rescore m.safetensors list --format srilm --rerank --weight 0.01").splitlines()
+    assert [row.split()[0] for row in ranked] == ["-10", "-12", "-inf"]
+    (place / "references").write_text("c d\n")
+    assert "0.00%" in out(capsys, "tune-nbest m.safetensors list references --format srilm")

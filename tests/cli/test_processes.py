@@ -214,6 +214,7 @@ def test_a_signal_to_one_rank_stops_and_saves_both(corpus, tmp_path):
     os.kill(ranks_of(process)[1], signal.SIGTERM)
     status, errors = finish(process)
     assert status != 0, errors
+    assert "stopped by another process; go on with --resume" in errors
     saved = load_model(made / "last.safetensors")
     assert saved.training is not None
     assert saved.training.values["progress"]["step"] >= json.loads(

@@ -118,3 +118,16 @@ def test_evaluate_tells_the_adapted_perplexity_beside_the_plain_one(kind, poem_c
     poem.write_text("the cat sat .\n")
     assert run(["evaluate", made, str(poem), "--adapt", kind]) == 2
     assert "give a corpus directory" in capsys.readouterr().err
+
+
+def test_dynamic_evaluation_of_a_vocabulary_of_the_usual_size():
+    # Products of this size take another path than small ones.
+    network = make_network(vocabulary_size=9_000, embedding_size=32, hidden_sizes=(32,))
+    ids = np.tile(np.array([3, 8_000, 17, END_ID], np.uint16), 30)
+    rms = [torch.ones_like(parameter) for parameter in network.parameters()]
+    still = Dynamic(network, rms, 0.0, 0.0).log_probs(ids)
+    assert -still.sum() == pytest.approx(
+        evaluate_windows(network, evaluation_windows(ids, "document", 1)).nll
+    )
+    moving = Dynamic(network, rms, 0.05, 0.0).log_probs(ids)
+    assert -moving[-40:].mean() < -still[-40:].mean()

@@ -112,6 +112,7 @@ def test_a_beam_keeps_to_lengths_prefix_and_bans():
         assert len(sentence.words) == 4
         assert "c" not in sentence.words
     assert found == sorted(found, key=lambda s: -s.log_prob)
+    assert all(0 < sentence.unk_mass < 1 for sentence in found)
     with pytest.raises(SamplingError, match="every word is ruled out"):
         LM.likeliest(2, ban=list(LM.vocabulary.words))
 
@@ -146,6 +147,8 @@ def test_sentences_that_copy_are_drawn_again_and_a_memorised_text_gives_none():
         ids = LM.pipeline.encode(sentence.words, LM.vocabulary)
         assert runs.longest_run(ids) <= 2
     everything = np.array([id for s in itertools.product(range(3, 8), repeat=2) for id in [*s, END_ID]])
+    with pytest.raises(ConfigError, match="the prefix copies more than 1 words"):
+        LM.sample(1, prefix="a b", copies=(CopiedRuns(np.array([3, 4, 5, END_ID]), 8, 2), 1))
     learnt = CopiedRuns(everything, len(LM.vocabulary), 2)
     with pytest.raises(SamplingError, match=r"copied at most 1 words .* raise --max-overlap"):
         LM.sample(3, seed=1, settings=SamplingSettings(min_length=2), copies=(learnt, 1))
@@ -185,6 +188,7 @@ def test_constraints_from_the_command_line(place, capsys):
         ("--include zzz", 2, "'zzz' is not in the vocabulary"),
         ("--prefix a --prefixes p", 2, "exclude each other"),
         ("--beam 3 --include a", 2, "--beam draws nothing"),
+        ("--beam 3 --temperature 0.5", 2, "--beam draws nothing"),
         ("--unk copy-rare", 2, "name the corpus directory"),
         ("--max-overlap 3", 2, "name the corpus directory"),
         ("--prefixes none", 2, "none: no such file"),

@@ -1,7 +1,7 @@
 import pytest
 
 from langmodel.nbest.combination import Combination, tune
-from langmodel.nbest.formats import Hypothesis
+from langmodel.nbest.formats import IMPOSSIBLE, Hypothesis
 
 
 def entry(list_id: str, text: str, own: float, own_lm: float = 0.0) -> Hypothesis:
@@ -14,8 +14,8 @@ def test_a_total_worked_by_hand():
     assert Combination(weight=2, bonus=0.5, share=0.25).total(hypothesis, -6.0) == -10 + 2 * -4.5 + 1.5
 
 
-def test_an_old_score_of_minus_infinity_has_no_part_in_a_share_of_one():
-    assert Combination().total(entry("1", "a", -1.0, float("-inf")), -2.0) == -3.0
+def test_an_old_score_that_is_impossible_has_no_part_in_a_share_of_one():
+    assert Combination().total(entry("1", "a", -1.0, IMPOSSIBLE), -2.0) == -3.0
 
 
 def test_tuning_finds_the_weight_that_the_errors_ask_for():

@@ -87,7 +87,7 @@ def test_scores_become_natural_logs():
         ("srilm", "-1 -2 3 a\n", r"nwords is 3, but 1 words follow"),
         ("moses", "0 ||| a ||| f= 1\n", r"3 columns; expected id"),
         ("moses", "0 ||| a ||| ||| -3\n0 ||| a ||| ||| -3 ||| 0-0\n", r"list.txt:2: 5 columns, but 4"),
-        ("moses", "0 ||| a ||| ||| nan\n", r"the total is not a number"),
+        ("moses", "0 ||| a ||| ||| nan\n", r"the total is 'nan', no score"),
         ("fairseq", "H-1\ta\n", r"list.txt:1: 2 columns"),
         ("fairseq", "the cat\n", r"'the cat' begins with none"),
         ("opennmt", "a\t-1\nb\n", r"list.txt:2: 1 columns; expected 2"),

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from langmodel.errors import InputError
 from langmodel.text.alignment import whitespace_words, word_spans
 from langmodel.text.tokenizers import TOKENIZERS, make_tokenizer
 
@@ -37,5 +38,5 @@ def test_words_join_back_to_the_texts_own():
 
 
 def test_words_of_another_text_are_refused():
-    with pytest.raises(ValueError, match="not at character"):
+    with pytest.raises(InputError, match="not at character"):
         word_spans("the cat", ["the", "dog"])
