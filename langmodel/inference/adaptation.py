@@ -8,6 +8,7 @@ in their place.
 # N = tokens, O = output width, V = vocabulary, Q = queries, K = keys
 
 import copy
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -40,9 +41,9 @@ CACHE_BLOCK = 256
 DYNAMIC_STEPS = 10
 """Words between two updates in dynamic evaluation."""
 
-DYNAMIC_RATES = (1e-5, 3e-5, 1e-4)
-DYNAMIC_DECAYS = (1e-3, 5e-3)
-TUNED_TOKENS = 15_000
+DYNAMIC_RATES = (3e-5, 1e-4, 2e-4)
+DYNAMIC_DECAYS = (1e-3, 3e-3)
+TUNED_TOKENS = 8_000
 """Dynamic evaluation is tuned on this much of the validation split: it takes a gradient every few words."""
 
 STATISTICS_WINDOWS = 100
@@ -181,7 +182,8 @@ def _cache_log_probs(
 class Dynamic:
     """The weights follow the text by gradient descent and are pulled back to what was trained.
 
-    Krause et al. 2018: each weight's step is divided by the root mean square of its gradient in training.
+    Krause et al. 2018: each weight's step is divided by the root mean square of its gradient in training,
+    to which the mean over all weights is added, so that the rarest words do not leap.
     """
 
     network: RecurrentLM
@@ -199,7 +201,7 @@ class Dynamic:
         trained = [parameter.detach().clone() for parameter in parameters]
         mean = float(torch.cat([rms.flatten() for rms in self.rms]).mean())
         pull = [(self.decay * rms / mean).clamp_(max=1.0) for rms in self.rms]
-        slow = [-self.rate / (rms + 1e-2 * mean) for rms in self.rms]
+        slow = [-self.rate / (rms + mean) for rms in self.rms]
 
         def follow(gradients: list[Tensor]) -> None:
             for parameter, gradient, step, home, share in zip(
@@ -227,11 +229,11 @@ def fit_dynamic(network: RecurrentLM, train_ids: IdArray, valid_ids: IdArray) ->
         pass
     rms = [(square / count).sqrt_() for square in squares]
     tuned = valid_ids[:TUNED_TOKENS]
-    tried = [
-        (float(-Dynamic(network, rms, rate, decay).log_probs(tuned).mean()), rate, decay)
-        for rate in DYNAMIC_RATES
-        for decay in DYNAMIC_DECAYS
-    ]
+    tried = []
+    for rate in DYNAMIC_RATES:
+        for decay in DYNAMIC_DECAYS:
+            loss = float(-Dynamic(network, rms, rate, decay).log_probs(tuned).mean())
+            tried.append((loss if math.isfinite(loss) else math.inf, rate, decay))
     _, rate, decay = min(tried)
     return Dynamic(network, rms, rate, decay)
 
