@@ -17,7 +17,7 @@ from torch.autograd.function import once_differentiable
 from langmodel.network.products import product
 from langmodel.text.vocabulary import START_ID
 
-CHUNK_ELEMENTS = 4 * 2**20
+CHUNK_ELEMENTS = 8 * 2**20
 """Logits held at once on a CPU: a chunk of rows that stays in the last-level cache."""
 
 CHUNK_ELEMENTS_GPU = 2**28

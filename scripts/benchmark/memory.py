@@ -1,15 +1,18 @@
 """Peak memory of training steps at a large vocabulary, each way in a process of its own."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
-import torch
-from plain import BATCH, BPTT, PlainModel, plain_steps
+from plain import BPTT, PlainModel, plain_steps
 from timing import Row
 from training import our_steps, plain_equivalent, zipf_ids
 
+from langmodel.network.device import prepare_cpu
+
 VOCABULARY_SIZE, SIZE, LAYERS, STEPS = 50_000, 200, 2, 4
+THREADS, BATCH = 2, 80
 
 
 def _peak_bytes() -> int:
@@ -20,11 +23,12 @@ def _peak_bytes() -> int:
 
 def step_bytes(ours: bool) -> float:
     """By how much the process's peak grows over steps, once the network and its gradients are there."""
-    torch.set_num_threads(2)
+    if ours:
+        prepare_cpu(THREADS)
     ids = zipf_ids(BATCH * BPTT * (STEPS + 1), VOCABULARY_SIZE)
     network = PlainModel("lstm", VOCABULARY_SIZE, SIZE, LAYERS)
-    config = plain_equivalent("lstm", SIZE, LAYERS)
-    steps = our_steps(config, VOCABULARY_SIZE, ids) if ours else plain_steps(network, ids)
+    config = replace(plain_equivalent("lstm", SIZE, LAYERS), batch_size=BATCH)
+    steps = our_steps(config, VOCABULARY_SIZE, ids) if ours else plain_steps(network, ids, THREADS, BATCH)
     parameters = 4 * sum(parameter.numel() for parameter in network.parameters())
     before = _peak_bytes()
     for _ in range(STEPS):

@@ -5,8 +5,9 @@ Both are the number of steps times the time of a step, measured in turn; evaluat
 
 from collections.abc import Iterator
 
+import torch
 from plain import BATCH, BPTT, PlainModel, plain_steps
-from timing import Row, paired
+from timing import Row, elsewhere, paired
 from training import our_steps, zipf_ids
 
 from langmodel.training.config import make_config
@@ -25,8 +26,9 @@ def penn_treebank() -> Iterator[Row]:
         config = make_config(preset, None, {})
         assert (config.batch_size, config.bptt) == (BATCH, BPTT), "the same windows"
         ours = our_steps(config, VOCABULARY_SIZE, ids)
-        theirs = plain_steps(PlainModel("lstm", VOCABULARY_SIZE, 200, 2), ids)
-        our_step, their_step, _ = paired(lambda o=ours: next(o), lambda t=theirs: next(t), rounds=30)  # type: ignore[misc]
+        model = PlainModel("lstm", VOCABULARY_SIZE, 200, 2)
+        with elsewhere(plain_steps, model, ids, torch.get_num_threads()) as theirs:
+            our_step, their_step, _ = paired(lambda o=ours: next(o), theirs, rounds=30)  # type: ignore[misc]
         our_time = our_step * WINDOWS * config.epochs
         their_time = their_step * WINDOWS * PLAIN_EPOCHS
         name = (

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from langmodel.network.windows import DocumentWindows, IdArray
+from langmodel.text.vocabulary import END_ID, START_ID, UNK_ID
 
 BATCH, BPTT = 20, 35
 
@@ -32,13 +33,14 @@ class PlainModel(nn.Module):
         return torch.log_softmax(self.output(hidden.flatten(0, 1)), dim=1), state
 
 
-def plain_steps(model: PlainModel, ids: IdArray) -> Iterator[None]:
+def plain_steps(model: PlainModel, ids: IdArray, threads: int, batch_size: int = BATCH) -> Iterator[None]:
     """A training step each time it is asked for: backward, clip, SGD."""
+    torch.set_num_threads(threads)
     criterion = nn.NLLLoss()
     state: Any = None
     epoch = 0
     while True:
-        for window in DocumentWindows(ids, batch_size=BATCH, bptt=BPTT).epoch(epoch):
+        for window in DocumentWindows(ids, batch_size=batch_size, bptt=BPTT).epoch(epoch):
             if state is not None:
                 state = tuple(s.detach() for s in state) if isinstance(state, tuple) else state.detach()
             model.zero_grad()
@@ -53,6 +55,29 @@ def plain_steps(model: PlainModel, ids: IdArray) -> Iterator[None]:
             loss.item()
             yield
         epoch += 1
+
+
+@torch.inference_mode()
+def plain_sentences(model: PlainModel, threads: int, longest: int) -> Iterator[int]:
+    """Samples sentences as the tutorial does, and gives the number of words of each.
+
+    For every word, the whole sentence so far is read and all its next words are predicted anew; UNK is
+    drawn again.
+    """
+    torch.set_num_threads(threads)
+    torch.manual_seed(1)
+    while True:
+        ids, words = [START_ID], 0
+        while words < longest:
+            log_probs, _ = model(torch.tensor(ids).unsqueeze(1), None)
+            id = UNK_ID
+            while id == UNK_ID:
+                id = int(torch.multinomial(log_probs[-1].exp(), 1))
+            words += 1
+            if id == END_ID:
+                break
+            ids.append(id)
+        yield words
 
 
 class TutorialRNN:

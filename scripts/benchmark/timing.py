@@ -2,8 +2,12 @@
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -40,3 +44,35 @@ def paired(
 def rate_row(name: str, unit: str, amount: float, times: tuple[float, float, float]) -> Row:
     ours, theirs, ratio = times
     return Row(name, amount / ours, unit, amount / theirs, ratio)
+
+
+@contextmanager
+def elsewhere(steps: Callable[..., Iterator[Any]], *arguments: Any) -> Iterator[Callable[[], Any]]:
+    """What gives the next of `steps(*arguments)` in a process of its own, as that process would alone.
+
+    Our settings of the memory allocator and of denormals must not help what we are compared with.
+    """
+    ours, theirs = get_context("spawn").Pipe()
+    process = get_context("spawn").Process(target=_serve, args=(theirs, steps, arguments), daemon=True)
+    process.start()
+    theirs.close()
+
+    def step() -> Any:
+        ours.send(True)
+        return ours.recv()
+
+    try:
+        yield step
+    finally:
+        ours.close()
+        process.join()
+
+
+def _serve(pipe: Connection, steps: Callable[..., Iterator[Any]], arguments: tuple[Any, ...]) -> None:
+    taken = steps(*arguments)
+    while True:
+        try:
+            pipe.recv()
+        except EOFError:
+            return
+        pipe.send(next(taken))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from plain import BATCH, BPTT, PlainModel, TutorialRNN, plain_steps
-from timing import Row, paired, rate_row
+from timing import Row, elsewhere, paired, rate_row
 
 from langmodel.network.products import product
 from langmodel.network.recurrent_lm import RecurrentLM
@@ -31,7 +31,7 @@ def our_steps(config: TrainingConfig, vocabulary_size: int, ids: IdArray) -> Ite
     network.train()
     epoch = 0
     while True:
-        for window in DocumentWindows(ids, batch_size=BATCH, bptt=BPTT).epoch(epoch):
+        for window in DocumentWindows(ids, batch_size=config.batch_size, bptt=BPTT).epoch(epoch):
             trainer.train_step(window)
             yield
         epoch += 1
@@ -52,8 +52,9 @@ def training() -> Iterator[Row]:
     for cell, vocabulary_size, size, layers in NETWORKS:
         ids = zipf_ids(BATCH * BPTT * 40, vocabulary_size)
         ours = our_steps(plain_equivalent(cell, size, layers), vocabulary_size, ids)
-        theirs = plain_steps(PlainModel(cell, vocabulary_size, size, layers), ids)
-        times = paired(lambda o=ours: next(o), lambda t=theirs: next(t), rounds=30)  # type: ignore[misc]
+        model = PlainModel(cell, vocabulary_size, size, layers)
+        with elsewhere(plain_steps, model, ids, torch.get_num_threads()) as theirs:
+            times = paired(lambda o=ours: next(o), theirs, rounds=30)  # type: ignore[misc]
         name = f"train {cell} {layers}x{size}, V {vocabulary_size:,}, beside the plain PyTorch loop"
         yield rate_row(name, "tokens/s", BATCH * BPTT, times)
 
