@@ -1,6 +1,7 @@
 """run.json and metrics.jsonl: what a run was asked to do, and how it went."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ def append_metrics(directory: Path, row: dict[str, Any]) -> None:
     try:
         with (directory / METRICS).open("a", encoding="utf-8") as file:
             file.write(json.dumps(row, allow_nan=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
     except OSError as error:
         raise LangModelError(
             f"{directory / METRICS}: cannot be written ({error.strerror}); the last save is intact"
