@@ -28,16 +28,28 @@ from langmodel.training.config import TrainingConfig
 
 TEXT = "the cat sat on the mat .\nthe dog saw the cat .\na cat ran from the dog .\na bird sang .\n" * 40
 
-CONFIG = TrainingConfig(
-    cell="gru", embedding_size=24, hidden_size=(24,), dropout=(0.2,), context="sentence",
-    bptt=4, batch_size=2, epochs=4, evaluate_every=23, patience=0,
+CONFIGS = (
+    TrainingConfig(
+        cell="gru", embedding_size=24, hidden_size=(24,), dropout=(0.2,), context="sentence",
+        bptt=4, batch_size=2, epochs=4, evaluate_every=23, patience=0,
+    ),
+    TrainingConfig(
+        cell="lstm", embedding_size=24, hidden_size=(32, 24), dropout=(0.2,), weight_drop=0.2,
+        word_dropout=0.1, ar=1.0, tar=1.0, bptt=7, random_bptt=True, partial_shuffle=True, batch_size=2,
+        epochs=4, evaluate_every=31, average="ema", patience=0,
+    ),
+    TrainingConfig(
+        cell="rnn", embedding_size=24, hidden_size=(24,), dropout=(0.2,), optimizer="sgd", schedule="plateau",
+        learning_rate=2.0, bptt=5, batch_size=2, epochs=6, evaluate_every=17, average="nt-asgd", patience=12,
+    ),
 )  # fmt: skip
+"""They take turns: carried and fresh states, schedules, averages, shuffled and random windows, patience."""
 
 LONGEST_LIFE = 2.0
 """Seconds after which a trainer is killed at the latest."""
 
 
-def start_trainer(directory: Path, corpus: Corpus) -> int:
+def start_trainer(directory: Path, corpus: Corpus, config: TrainingConfig) -> int:
     """A child process that trains, resuming if there is something to resume; its process id."""
     child = os.fork()
     if child:
@@ -48,7 +60,7 @@ def start_trainer(directory: Path, corpus: Corpus) -> int:
         os.dup2(silence, 1)
         os.dup2(silence, 2)
         resume = (directory / LAST).exists()
-        code = train_in(directory, corpus, CONFIG, Wanted(resume=resume), device=torch.device("cpu"))
+        code = train_in(directory, corpus, config, Wanted(resume=resume), device=torch.device("cpu"))
     finally:
         os._exit(code)
 
@@ -83,12 +95,14 @@ def main() -> int:
         text.write_text(TEXT)
         config = PreprocessConfig(tokenizer="whitespace", sentences="line")
         corpus = preprocess([str(text)], Path(folder) / "corpus", config)
-        untouched = Path(folder) / "untouched"
-        assert os.waitstatus_to_exitcode(os.waitpid(start_trainer(untouched, corpus), 0)[1]) == 0
+        for number, training in enumerate(CONFIGS):
+            child = start_trainer(Path(folder) / f"untouched{number}", corpus, training)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         while kills < arguments.kills and time.monotonic() < deadline:
-            directory = Path(folder) / f"round{rounds}"
+            number = rounds % len(CONFIGS)
+            directory, untouched = Path(folder) / f"round{rounds}", Path(folder) / f"untouched{number}"
             while True:
-                child = start_trainer(directory, corpus)
+                child = start_trainer(directory, corpus, CONFIGS[number])
                 end = time.monotonic() + chance.uniform(0, LONGEST_LIFE)
                 if time.monotonic() > deadline or kills >= arguments.kills:
                     end = math.inf  # enough: this one may finish

@@ -4,6 +4,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -61,3 +62,8 @@ class Dropout:
         """A recurrent matrix without the dropped entries; the gradient goes to the whole one."""
         rate = self.rates.weight
         return weight_GH * self._mask(weight_GH, tuple(weight_GH.shape), rate) if rate else weight_GH
+
+
+def step_seed(seed: int, step: int) -> int:
+    """A seed for the dropout of one step; mixed well, for a CPU generator looks at its low 32 bits only."""
+    return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0])

@@ -4,7 +4,7 @@ Log-probabilities are natural (nats). START has no probability: it is masked bef
 that the words, UNK and END sum to one. Sums over tokens are float64.
 """
 
-# N = tokens, O = output width, V = vocabulary
+# N = tokens, O = output width, V = vocabulary, E = embedding
 
 import math
 from collections.abc import Iterator
@@ -162,6 +162,52 @@ def nll_sum(hidden_NO: Tensor, weight_VO: Tensor, bias_V: Tensor | None, targets
     """Σ -log p(target) in nats, a float64 scalar with gradient. Divide by the tokens once, outside."""
     total: Tensor = _NLLSum.apply(hidden_NO, weight_VO, bias_V, targets_N)  # type: ignore[no-untyped-call]
     return total
+
+
+class _ExpectedEmbedding(torch.autograd.Function):
+    """Softmax times embedding, in chunks of rows; the softmax is made again on the way back."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, hidden_NO: Tensor, weight_VO: Tensor, bias_V: Tensor | None, embedding_VE: Tensor
+    ) -> Tensor:
+        expected_NE = hidden_NO.new_empty(len(hidden_NO), embedding_VE.shape[1])
+        for chunk in _chunks(hidden_NO, weight_VO):
+            probabilities_NV = torch.softmax(logits(hidden_NO[chunk], weight_VO, bias_V), 1)
+            expected_NE[chunk] = product(probabilities_NV, embedding_VE.t())
+        ctx.save_for_backward(hidden_NO, weight_VO, bias_V, embedding_VE, expected_NE)
+        return expected_NE
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_NE: Tensor) -> tuple[Tensor, Tensor, Tensor | None, Tensor]:
+        hidden_NO, weight_VO, bias_V, embedding_VE, expected_NE = ctx.saved_tensors
+        grad_hidden = torch.empty_like(hidden_NO)
+        grad_weight_OV, grad_embedding_EV = (
+            torch.zeros_like(weight_VO.t()),
+            torch.zeros_like(embedding_VE.t()),
+        )
+        grad_bias = None if bias_V is None else torch.zeros_like(bias_V)
+        mean_N1 = (grad_NE * expected_NE).sum(1, keepdim=True)
+        for chunk in _chunks(hidden_NO, weight_VO):
+            hidden, grad = hidden_NO[chunk], grad_NE[chunk]
+            probabilities_NV = torch.softmax(logits(hidden, weight_VO, bias_V), 1)
+            grad_embedding_EV += product(grad.t(), probabilities_NV.t())
+            error_NV = product(grad, embedding_VE).sub_(mean_N1[chunk]).mul_(probabilities_NV)
+            grad_hidden[chunk] = product(error_NV, weight_VO.t())
+            grad_weight_OV += product(hidden.t(), error_NV.t())
+            if grad_bias is not None:
+                grad_bias += error_NV.sum(0)
+        return grad_hidden, grad_weight_OV.t(), grad_bias, grad_embedding_EV.t()
+
+
+def expected_embedding(
+    hidden_NO: Tensor, weight_VO: Tensor, bias_V: Tensor | None, embedding_VE: Tensor
+) -> Tensor:
+    """Σ p(word) · embedding(word) over the next words, shape (N, E), with gradient; keeps no (N, V) block."""
+    arguments = (hidden_NO, weight_VO, bias_V, embedding_VE)
+    expected: Tensor = _ExpectedEmbedding.apply(*arguments)  # type: ignore[no-untyped-call]
+    return expected
 
 
 def perplexity(nll: float, tokens: int) -> float:

@@ -2,6 +2,7 @@
 
 # T = time, B = batch, H = hidden
 
+import torch
 from torch import Tensor, nn
 
 from langmodel.network.cells import State
@@ -9,20 +10,26 @@ from langmodel.network.dropout import Dropout
 from langmodel.network.likelihood import nll_sum
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.network.windows import Window
+from langmodel.training.past_decoding import PastDecoder
 
 
 class Objective(nn.Module):
     """A network with its loss, so that several processes can share out the whole of a step.
 
     `ar` weighs activation regularisation, the mean square of what dropout leaves of the last layer;
-    `tar` its temporal kind, the mean square of its change from step to step (Merity et al. 2017).
+    `tar` its temporal kind, the mean square of its change from step to step (Merity et al. 2017); `pdr`
+    past-decode regularisation, whose decoder is drawn from `seed`.
     """
 
-    def __init__(self, network: RecurrentLM, *, ar: float, tar: float) -> None:
+    def __init__(
+        self, network: RecurrentLM, *, ar: float = 0.0, tar: float = 0.0, pdr: float = 0.0, seed: int = 0
+    ) -> None:
         super().__init__()
         self.network = network
         self.ar = ar
         self.tar = tar
+        self.pdr = pdr
+        self.past_decoder = PastDecoder(network, torch.Generator().manual_seed(seed)) if pdr else None
 
     def forward(
         self, window: Window, state: State, dropout: Dropout | None
@@ -33,10 +40,12 @@ class Objective(nn.Module):
         nll = nll_sum(
             window.real(activations.read_TBO), network.output_weight, network.output_bias, window.targets_N
         )
-        penalty: Tensor | None = None
+        penalties: list[Tensor] = []
         if self.ar:
-            penalty = self.ar * activations.dropped_TBH.square().mean()
+            penalties.append(self.ar * activations.dropped_TBH.square().mean())
         if self.tar and len(activations.last_TBH) > 1:
-            change = self.tar * activations.last_TBH.diff(dim=0).square().mean()
-            penalty = change if penalty is None else penalty + change
-        return nll, penalty, activations.state
+            penalties.append(self.tar * activations.last_TBH.diff(dim=0).square().mean())
+        if self.past_decoder is not None:
+            read_NO, inputs_N = window.real(activations.read_TBO), window.real(window.inputs_TB)
+            penalties.append(self.pdr * self.past_decoder.loss(network, read_NO, inputs_N))
+        return nll, sum(penalties[1:], penalties[0]) if penalties else None, activations.state

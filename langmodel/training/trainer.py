@@ -8,15 +8,14 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
 import torch
 
 from langmodel.errors import ConfigError, TrainingError
 from langmodel.network.cells import State, detach_state
-from langmodel.network.dropout import Dropout, DropoutRates
-from langmodel.network.evaluation import Interrupted, Likelihood, evaluate_windows
+from langmodel.network.dropout import Dropout, DropoutRates, step_seed
+from langmodel.network.evaluation import Interrupted, evaluate_windows
 from langmodel.network.recurrent_lm import RecurrentLM
-from langmodel.network.windows import IdArray, Window, Windows
+from langmodel.network.windows import IdArray, Window
 from langmodel.storage.training_state import TrainingState
 from langmodel.training.averaging import AveragedNetwork
 from langmodel.training.batching import training_windows, untrained_windows, validation_windows
@@ -25,6 +24,7 @@ from langmodel.training.distributed import ALONE, Ranks
 from langmodel.training.objective import Objective
 from langmodel.training.optimization import OPTIMIZERS, SCHEDULES
 from langmodel.training.progress import Evaluation, Observer, Progress
+from langmodel.training.validation import validate
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +63,9 @@ class Trainer:
         self._untrained_windows = untrained_windows(train_ids, valid_ids, config.context)
         self.total_steps = sum(self._windows.count(epoch) for epoch in range(config.epochs))
         self.total_tokens = self._windows.tokens * config.epochs
-        self._parameters = list(network.parameters())
+        objective = Objective(network, ar=config.ar, tar=config.tar, pdr=config.pdr, seed=config.seed)
+        self._past_decoder = objective.past_decoder
+        self._parameters = list(objective.parameters())
         self._optimizer = OPTIMIZERS[config.optimizer](self._parameters, config)
         self._schedule = SCHEDULES[config.schedule](self.total_steps)
         self._average = AveragedNetwork(network, config.average, self.total_steps)
@@ -71,7 +73,7 @@ class Trainer:
         self._dropout = self._make_dropout(config)
         if resume is not None:
             self._restore(resume)
-        self._objective = ranks.share_out(Objective(network, ar=config.ar, tar=config.tar))
+        self._objective = ranks.share_out(objective)
 
     def _make_dropout(self, config: TrainingConfig) -> Dropout | None:
         input, hidden, output = config.dropout_rates
@@ -195,7 +197,7 @@ class Trainer:
         progress = self.progress
         valid = None
         if self._valid_windows is not None:
-            valid = self._validation(self._valid_windows, should_stop)
+            valid = validate(self.judged, self._valid_windows, self._ranks, should_stop)
         train_loss = progress.train_nll / max(1, progress.train_tokens)
         loss = train_loss if valid is None else valid.loss
         knowing_nothing = math.log(self.network.architecture.vocabulary_size)
@@ -230,21 +232,6 @@ class Trainer:
             )
         )
 
-    def _validation(self, windows: Windows, should_stop: Callable[[], bool]) -> Likelihood:
-        """Over the columns of all processes. Raises Interrupted in all when one is asked to stop."""
-        ranks = self._ranks
-        part, interrupted = Likelihood(0.0, 0, 0.0, 0), False
-        try:
-            part = evaluate_windows(self.judged, windows, should_stop, rank=ranks.rank, ranks=ranks.count)
-        except Interrupted:
-            interrupted = True
-        nll, tokens, oov_nll, oov, stopped = ranks.sums(
-            part.nll, part.tokens, part.oov_nll, part.oov, interrupted
-        )
-        if stopped:
-            raise Interrupted
-        return Likelihood(nll, int(tokens), oov_nll, int(oov))
-
     def _out_of_patience(self) -> bool:
         patience = self.config.patience
         return bool(patience) and self.progress.evaluations_since_best >= patience
@@ -264,6 +251,9 @@ class Trainer:
                 tensors[f"optimizer.{index}.{name}"] = value
         for name, tensor in self._average.tensors().items():
             tensors[f"average.{name}"] = tensor
+        if self._past_decoder is not None:
+            for name, tensor in self._past_decoder.state_dict().items():
+                tensors[f"past_decoder.{name}"] = tensor
         values: dict[str, Any] = {
             "config": self.config.to_dict(),
             "progress": {n: v if v != math.inf else None for n, v in asdict(self.progress).items()},
@@ -289,6 +279,8 @@ class Trainer:
                 index, _, moment = name.partition(".")
                 parameter = self._parameters[int(index)]
                 self._optimizer.state[parameter][moment] = tensor.to(parameter.device)
+            if self._past_decoder is not None:
+                self._past_decoder.load_state_dict(_named(saved, "past_decoder."))
             if "average" in saved.values:  # format 1 had none
                 self._average.restore(saved.values["average"], _named(saved, "average."))
         except (LookupError, TypeError, ValueError, RuntimeError) as error:
@@ -298,8 +290,3 @@ class Trainer:
 def _named(saved: TrainingState, prefix: str) -> dict[str, torch.Tensor]:
     """The tensors whose name begins so, named by the rest of it."""
     return {n.removeprefix(prefix): t for n, t in saved.tensors.items() if n.startswith(prefix)}
-
-
-def step_seed(seed: int, step: int) -> int:
-    """A seed for the dropout of one step; mixed well, for a CPU generator looks at its low 32 bits only."""
-    return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0])

@@ -5,7 +5,7 @@ import torch
 from conftest import CELLS, make_network
 
 from langmodel.network import likelihood
-from langmodel.network.likelihood import log_probabilities, nll_sum, perplexity, token_nll
+from langmodel.network.likelihood import expected_embedding, log_probabilities, nll_sum, perplexity, token_nll
 from langmodel.text.vocabulary import START_ID
 
 
@@ -48,6 +48,20 @@ def test_the_fused_pass_passes_gradcheck(with_bias):
     if with_bias:
         inputs.append(bias.requires_grad_())
     assert torch.autograd.gradcheck(lambda h, w, b=None: nll_sum(h, w, b, targets), inputs)
+
+
+@pytest.mark.parametrize("with_bias", [True, False])
+def test_the_expected_embedding_is_the_mean_over_the_next_words_and_passes_gradcheck(with_bias, monkeypatch):
+    monkeypatch.setattr(likelihood, "CHUNK_ELEMENTS", 18)  # three rows at a time
+    hidden, weight, bias, _ = random_layer()
+    bias = bias if with_bias else None
+    embedding = torch.randn(6, 4, dtype=torch.double, generator=torch.Generator().manual_seed(1))
+    by_hand = log_probabilities(hidden, weight, bias).exp() @ embedding
+    torch.testing.assert_close(expected_embedding(hidden, weight, bias, embedding), by_hand)
+    inputs = [t.requires_grad_() for t in (hidden, weight, bias, embedding) if t is not None]
+    assert torch.autograd.gradcheck(
+        lambda h, w, *rest: expected_embedding(h, w, rest[0] if with_bias else None, rest[-1]), inputs
+    )
 
 
 def test_the_fused_pass_equals_log_softmax_and_its_gradient():
