@@ -4,14 +4,16 @@
     model = kenlm.Model("checkpoints/demo")
     model.score("this is a sentence .")
 
-Sentences are split at whitespace and never contain <s>. What differs, because a network remembers the
-whole sentence: `order` has no meaning and is the largest number, an n-gram length is that of the whole
-history with <s>, and a state without <s> (`bos=False`, `NullContextWrite`) is the zero state, which no
-training has seen.
+Text is str, or bytes in UTF-8; sentences are split at whitespace and never contain <s>. What differs,
+because a network remembers the whole sentence: `order` has no meaning and is the largest number, an n-gram
+length is that of the whole history with <s>, and a state without <s> (`bos=False`, `NullContextWrite`) is
+the zero state, which no training has seen.
 """
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +21,7 @@ import torch
 from torch import Tensor
 
 import langmodel.network.cells as cells
+from langmodel.errors import LangModelError
 from langmodel.inference.language_model import END_TEXT, load
 from langmodel.network.likelihood import log_probabilities, perplexity
 from langmodel.text.vocabulary import END_ID, START_ID, UNK_ID
@@ -26,6 +29,41 @@ from langmodel.text.vocabulary import END_ID, START_ID, UNK_ID
 LN_10 = math.log(10)
 
 MAX_ORDER = 2**31 - 1
+
+BEGIN_TEXT = "<s>"
+
+Text = str | bytes
+
+
+class LoadMethod(IntEnum):
+    """How KenLM maps a file into memory; no matter here."""
+
+    LAZY = 0
+    POPULATE_OR_LAZY = 1
+    POPULATE_OR_READ = 2
+    READ = 3
+    PARALLEL_READ = 4
+
+
+class ARPALoadComplain(IntEnum):
+    """What KenLM says of an ARPA file; no matter here."""
+
+    ALL = 0
+    EXPENSIVE = 1
+    NONE = 2
+
+
+@dataclass
+class Config:
+    """Taken where KenLM takes it, and without effect: a network is loaded in one way."""
+
+    load_method: LoadMethod = LoadMethod.POPULATE_OR_READ
+    show_progress: bool = True
+    arpa_complain: ARPALoadComplain = ARPALoadComplain.ALL
+
+
+def _text(text: Text) -> str:
+    return text.decode() if isinstance(text, bytes) else text
 
 
 class FullScoreReturn(NamedTuple):
@@ -70,19 +108,25 @@ class State:
 
 
 class Model:
-    """A trained model behind the methods of `kenlm.Model`. `path` is a run directory or a model file."""
+    """A trained model behind the methods of `kenlm.Model`. `path` is a run directory or a model file.
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = str(path)
-        self._lm = load(path)
+    Raises OSError for a path that holds no model, as KenLM does.
+    """
+
+    def __init__(self, path: Text | Path, config: Config = Config()) -> None:
+        self.path = str(path) if isinstance(path, Path) else _text(path)
+        try:
+            self._lm = load(self.path)
+        except LangModelError as error:
+            raise OSError(f"Cannot read model '{self.path}' ({error})") from error
 
     @property
     def order(self) -> int:
         """The whole history counts."""
         return MAX_ORDER
 
-    def __contains__(self, word: str) -> bool:
-        return self._id(word) not in (UNK_ID, START_ID)
+    def __contains__(self, word: Text) -> bool:
+        return _text(word) == BEGIN_TEXT or self._id(_text(word)) != UNK_ID
 
     def _id(self, word: str) -> int:
         return END_ID if word == END_TEXT else self._lm.pipeline.encode([word], self._lm.vocabulary)[0]
@@ -103,7 +147,7 @@ class Model:
         state._set(network.zero_state(1), output_1O, 0)
 
     @torch.inference_mode()
-    def BaseFullScore(self, in_state: State, word: str, out_state: State) -> FullScoreReturn:
+    def BaseFullScore(self, in_state: State, word: Text, out_state: State) -> FullScoreReturn:
         """log10 p(word | in_state), the length of the n-gram it ends, and whether it is unknown.
 
         `out_state` becomes the state after the word; after </s> that is the beginning of a sentence.
@@ -111,7 +155,7 @@ class Model:
         """
         if in_state._output_1O is None:
             raise ValueError("an empty State: call BeginSentenceWrite or NullContextWrite first")
-        network, id = self._lm.network, self._id(word)
+        network, id = self._lm.network, self._id(_text(word))
         log_probs_1V = log_probabilities(in_state._output_1O, network.output_weight, network.output_bias)
         length = in_state._length + 1
         result = FullScoreReturn(log_probs_1V[0, id].item() / LN_10, length, id == UNK_ID)
@@ -121,26 +165,26 @@ class Model:
             self._read(id, in_state._network, length, out_state)
         return result
 
-    def BaseScore(self, in_state: State, word: str, out_state: State) -> float:
+    def BaseScore(self, in_state: State, word: Text, out_state: State) -> float:
         """log10 p(word | in_state); `out_state` becomes the state after the word."""
         return self.BaseFullScore(in_state, word, out_state).log_prob
 
     def full_scores(
-        self, sentence: str, bos: bool = True, eos: bool = True
+        self, sentence: Text, bos: bool = True, eos: bool = True
     ) -> Iterator[tuple[float, int, bool]]:
         """(log10 p, n-gram length, unknown) of every word, and of </s> with `eos`."""
         state = State()
         (self.BeginSentenceWrite if bos else self.NullContextWrite)(state)
-        for word in [*sentence.split(), *([END_TEXT] if eos else [])]:
+        for word in [*_text(sentence).split(), *([END_TEXT] if eos else [])]:
             yield self.BaseFullScore(state, word, state)
 
-    def score(self, sentence: str, bos: bool = True, eos: bool = True) -> float:
+    def score(self, sentence: Text, bos: bool = True, eos: bool = True) -> float:
         """log10 p of the sentence: given <s> with `bos`, </s> included with `eos`."""
         return math.fsum(log_prob for log_prob, _, _ in self.full_scores(sentence, bos, eos))
 
-    def perplexity(self, sentence: str) -> float:
+    def perplexity(self, sentence: Text) -> float:
         """10 ** (-score / (words + 1)); unknown words count as <unk>."""
-        return perplexity(-self.score(sentence) * LN_10, len(sentence.split()) + 1)
+        return perplexity(-self.score(sentence) * LN_10, len(_text(sentence).split()) + 1)
 
     def __repr__(self) -> str:
         return f"<Model from {Path(self.path).name}>"

@@ -11,15 +11,17 @@ out, `</s>` is the end of a sentence. Probabilities are of words of the vocabula
 import math
 import random
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import nltk.lm
 import torch
 from torch import Tensor
 
 import langmodel.network.cells as cells
 from langmodel.errors import LangModelError
 from langmodel.inference.filters import ban
+from langmodel.inference.language_model import LanguageModel as Model
 from langmodel.inference.language_model import load
 from langmodel.inference.sampling import draw
 from langmodel.network.likelihood import log_probabilities, logits, perplexity
@@ -30,33 +32,19 @@ CACHED_CONTEXTS = 1_024
 START_LABEL, END_LABEL = "<s>", "</s>"
 
 
-class Vocabulary:
-    """The words of a model, behind the methods of `nltk.lm.Vocabulary`."""
+MAX_ORDER = 2**31 - 1
 
-    unk_label = "<UNK>"
 
-    def __init__(self, counts: dict[str, int]) -> None:
-        self.counts = counts
+class Vocabulary(nltk.lm.Vocabulary):  # type: ignore[misc]
+    """The words of a model, with their counts in its training text; looked up as its pipeline writes them."""
 
-    def __len__(self) -> int:
-        return len(self.counts) + 1
+    def __init__(self, lm: Model) -> None:
+        self._normalize = lm.pipeline.normalize
+        counts = dict(zip(lm.vocabulary.words, lm.vocabulary.counts, strict=True))
+        super().__init__({START_LABEL: 1, END_LABEL: 1, **counts}, unk_cutoff=1)
 
-    def __iter__(self) -> Iterator[str]:
-        yield from self.counts
-        yield self.unk_label
-
-    def __contains__(self, word: str) -> bool:
-        return word in self.counts
-
-    def __getitem__(self, word: str) -> int:
-        """How often the word stood in the training text; 0 if it is unknown."""
-        return self.counts.get(word, 0)
-
-    def lookup(self, words: str | Iterable[str]) -> str | tuple[str | tuple[str, ...], ...]:
-        """Words as they are, unknown ones as `unk_label`; a tuple for anything but one word."""
-        if isinstance(words, str):
-            return words if words in self else self.unk_label
-        return tuple(self.lookup(word) for word in words)  # type: ignore[misc]
+    def __contains__(self, item: object) -> bool:
+        return bool(super().__contains__(item) or super().__contains__(self._normalize(str(item))))
 
 
 class LanguageModel:
@@ -64,11 +52,13 @@ class LanguageModel:
 
     def __init__(self, path: str | Path) -> None:
         self._lm = load(path)
-        vocabulary = self._lm.vocabulary
-        self.vocab = Vocabulary(
-            {**dict(zip(vocabulary.words, vocabulary.counts, strict=True)), END_LABEL: 0, START_LABEL: 0}
-        )
+        self.vocab = Vocabulary(self._lm)
         self._states: OrderedDict[tuple[int, ...], tuple[Tensor, cells.State]] = OrderedDict()
+
+    @property
+    def order(self) -> int:
+        """The whole history counts."""
+        return MAX_ORDER
 
     def fit(self, text: object, vocabulary_text: object = None) -> None:
         """Raises LangModelError: a network is trained by `langmodel train`."""
@@ -123,8 +113,12 @@ class LanguageModel:
         return self._log_prob(word, context) / math.log(2)
 
     def entropy(self, text_ngrams: Iterable[Sequence[str]]) -> float:
-        """Mean -log2 p of the last word of each n-gram given those before it. Raises ValueError for none."""
-        scores = [self.logscore(ngram[-1], ngram[:-1]) for ngram in text_ngrams]
+        """Mean -log2 p of the last word of each n-gram given those before it. Raises ValueError for none.
+
+        N-grams that end in <s>, which is never predicted, are left out.
+        """
+        predicted = (ngram for ngram in text_ngrams if ngram[-1] != START_LABEL)
+        scores = [self.logscore(ngram[-1], ngram[:-1]) for ngram in predicted]
         if not scores:
             raise ValueError("the entropy of no n-grams")
         return -math.fsum(scores) / len(scores)

@@ -59,6 +59,29 @@ def test_kenlms_own_example(lm):
     assert "</s>" in model
 
 
+def test_ngram_lengths_reach_back_to_the_beginning_and_borders_are_words(lm):
+    """What kenlm's example leans on: lengths cut the n-grams out of <s> … </s>, all but the unknown are `in`."""
+    config = kenlm.Config()
+    config.load_method = kenlm.LoadMethod.LAZY
+    model = kenlm.Model(str(lm.path), config)
+    words = ["<s>", *SENTENCE.split(), "</s>"]
+    ngrams = [
+        words[at + 2 - length : at + 2] for at, (_, length, _) in enumerate(model.full_scores(SENTENCE))
+    ]
+    assert ngrams == [words[:end] for end in range(2, len(words) + 1)]
+    assert [word for word in words if word not in model] == ["zebra"]
+
+
+def test_kenlm_takes_bytes_and_refuses_a_bad_path_as_the_system_does(lm, tmp_path):
+    model = kenlm.Model(str(lm.path).encode())
+    assert model.score(SENTENCE.encode()) == model.score(SENTENCE)
+    assert model.perplexity(SENTENCE.encode()) == model.perplexity(SENTENCE)
+    assert b"a" in model
+    assert b"zebra" not in model
+    with pytest.raises(OSError, match="Cannot read model"):
+        kenlm.Model(str(tmp_path / "none"))
+
+
 def test_kenlm_states_compare_copy_and_hash(lm):
     model = kenlm.Model(lm.path)
     begin, again, null, after = (kenlm.State() for _ in range(4))
@@ -124,6 +147,20 @@ def test_nltk_vocabulary_looks_up_as_nltk_does(lm):
     assert vocab["aliens"] == 0
     assert "a" in vocab
     assert len(list(vocab)) == len(vocab)
+    assert "<UNK>" in vocab
+    assert "aliens" not in vocab
+    assert str(vocab) == f"<Vocabulary with cutoff=1 unk_label='<UNK>' and {len(vocab)} items>"
+
+
+def test_nltk_reads_its_own_padded_ngrams(lm):
+    from nltk.lm.preprocessing import padded_everygrams
+
+    model = LanguageModel(lm.path)
+    assert model.order > 2
+    test = list(padded_everygrams(2, ["a", "b"]))
+    assert ("<s>",) in test
+    assert 1 < model.perplexity(test) < math.inf
+    assert model.entropy(test) == model.entropy([ngram for ngram in test if ngram[-1] != "<s>"])
 
 
 def test_nltk_generates_reproducibly_and_never_unknown_words(lm):
