@@ -60,7 +60,7 @@ def test_kenlms_own_example(lm):
 
 
 def test_ngram_lengths_reach_back_to_the_beginning_and_borders_are_words(lm):
-    """What kenlm's example leans on: lengths cut the n-grams out of <s> … </s>, all but the unknown are `in`."""
+    """What kenlm's example leans on: lengths cut n-grams out of <s> … </s>, known words are `in`."""
     config = kenlm.Config()
     config.load_method = kenlm.LoadMethod.LAZY
     model = kenlm.Model(str(lm.path), config)

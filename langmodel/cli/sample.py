@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from secrets import randbelow
 from typing import Any
 
 import click
@@ -21,15 +22,19 @@ MAX_OVERLAP, MAX_BEAM = 20, 1_000
 
 
 def _as_json(sentence: SampledSentence) -> str:
+    novelty = {} if sentence.longest_copied_run is None else {
+        "longest_copied_run": sentence.longest_copied_run
+    }  # fmt: skip
     return json.dumps(
         {
             "text": sentence.text,
             "words": sentence.words,
             "log_prob": sentence.log_prob,
-            "log_prob_without_unk": sentence.log_prob_without_unk,
+            "log_prob_without_unk": None if sentence.has_unk else sentence.log_prob_without_unk,
             "unk_mass": sentence.unk_mass,
             "finished": sentence.finished,
             "filled": sentence.filled,
+            **novelty,
         },
         ensure_ascii=False,
     )
@@ -62,7 +67,7 @@ FORMATS = {
     type=click.Choice(UNK_POLICIES),
 )
 @click.option("--prefixes", type=click.Path(path_type=Path), help="A file of prefixes; -n for each.")
-@click.option("--include", multiple=True, metavar="WORD", help="Draw again without it. Repeatable.")
+@click.option("--include", multiple=True, metavar="WORD", help="Only sentences with it. Repeatable.")
 @click.option("--ban", multiple=True, metavar="WORD", help="Never draw it. Repeatable.")
 @click.option("--ban-file", type=click.Path(path_type=Path), help="A file of such words.")
 @click.option(
@@ -70,8 +75,13 @@ FORMATS = {
     help="Draw again what copies more than N words in a row from the training text.",
 )  # fmt: skip
 @click.option(
-    "--corpus", type=click.Path(path_type=Path), help="For --max-overlap and copy-rare. [default: the run's]"
-)
+    "--novelty", is_flag=True,
+    help=f"jsonl: the longest run of words copied from the training text; counts to {MAX_OVERLAP + 1}.",
+)  # fmt: skip
+@click.option(
+    "--corpus", type=click.Path(path_type=Path),
+    help="For --max-overlap, --novelty and copy-rare. [default: the run's]",
+)  # fmt: skip
 @click.option(
     "--beam", type=click.IntRange(1, MAX_BEAM), metavar="K",
     help="The K likeliest sentences by beam search; nothing is drawn.",
@@ -81,13 +91,14 @@ FORMATS = {
 )
 @click.option(
     "--format", "format_", type=click.Choice(list(FORMATS)), default="text", show_default=True,
-    help="text: put together as prose. tokens: words with blanks. jsonl: with log-probability (base e).",
+    help="text: put together as prose. tokens: words with blanks. jsonl: with ln p of what follows a prefix.",
 )  # fmt: skip
 @device_option
 @threads_option
 def command(
     model: Path, count: int, prefix: str, prefixes: Path | None, include: tuple[str, ...],
-    ban: tuple[str, ...], ban_file: Path | None, max_overlap: int | None, corpus: Path | None,
+    ban: tuple[str, ...], ban_file: Path | None, max_overlap: int | None, novelty: bool,
+    corpus: Path | None,
     beam: int | None, seed: int | None, format_: str, device: str, threads: int | None, **settings: Any,
 ) -> None:  # fmt: skip
     """Draw sentences from MODEL, a run directory or a .safetensors file."""
@@ -95,7 +106,9 @@ def command(
     if prefix and prefixes:
         raise ConfigError("--prefix and --prefixes exclude each other")
     drawing = {"temperature", "top_k", "top_p", "typical_p"} & set(given(settings))
-    again = include or max_overlap or wanted.unk in ("resample-sentence", "copy-rare")
+    if novelty and format_ != "jsonl":
+        raise ConfigError("--novelty is for --format jsonl; add it")
+    again = include or max_overlap or novelty or wanted.unk in ("resample-sentence", "copy-rare")
     if beam and (drawing or again or seed is not None):
         raise ConfigError("--beam draws nothing: it goes with prefixes, --ban and lengths only")
     beginnings = [prefix] if prefixes is None else list(read_lines(str(prefixes)))
@@ -105,30 +118,36 @@ def command(
     prepare_cpu(threads)
     lm = load(model, device)
     for word in banned:
-        if not lm.known_ids([word]):
+        if not lm.spelled(word):
             print(f"note: {word!r} is not in the vocabulary; it is never drawn anyway", file=sys.stderr)
     copies, rare_words = None, None
-    if max_overlap is not None or wanted.unk == "copy-rare":
+    if max_overlap is not None or novelty or wanted.unk == "copy-rare":
         text = open_matching_corpus(lm, corpus_of_run(model) if corpus is None else corpus)
-        if max_overlap is not None:
-            copies = CopiedRuns(text.split("train"), len(lm.vocabulary), max_overlap + 1), max_overlap
+        if max_overlap is not None or novelty:
+            longest = MAX_OVERLAP if max_overlap is None or novelty else max_overlap
+            copies = CopiedRuns(text.split("train"), len(lm.vocabulary), longest + 1)
         if wanted.unk == "copy-rare":
             rare_words = text.rare_words()
+    if seed is None and not beam:
+        seed = randbelow(MAX_SEED + 1)
+        print(f"seed {seed}; --seed {seed} draws the same again", file=sys.stderr)
+    lines: list[str] = []
     kept = tries = filled = 0
     for number, beginning in enumerate(beginnings):
         if beam:
             sentences = lm.likeliest(beam, prefix=beginning, settings=wanted, ban=banned)
         else:
-            own_seed = None if seed is None else (seed + number) % (MAX_SEED + 1)
+            assert seed is not None
             sentences, drawn = lm.draw(
-                count, seed=own_seed, prefix=beginning, settings=wanted,
-                ban=banned, include=include, copies=copies, rare_words=rare_words,
+                count, seed=(seed + number) % (MAX_SEED + 1), prefix=beginning, settings=wanted, ban=banned,
+                include=include, copies=copies, most_copied=max_overlap, rare_words=rare_words,
             )  # fmt: skip
             kept, tries = kept + len(sentences), tries + drawn
-        for sentence in sentences:
-            filled += len(sentence.filled)
-            print(FORMATS[format_](sentence))
+        filled += sum(len(sentence.filled) for sentence in sentences)
+        lines += map(FORMATS[format_], sentences)
+    for line in lines:
+        print(line)
     if filled:
         print(f"note: {filled:,} words are not the model's but rare words of the text", file=sys.stderr)
-    if tries > kept:
+    if tries > kept or include or max_overlap:
         print(f"kept {kept:,} of {tries:,} sentences drawn ({kept / tries:.1%})", file=sys.stderr)

@@ -26,11 +26,23 @@ def free_of_unknown_words(after: int) -> Demand:
     )
 
 
-def includes(id: int, word: str) -> Demand:
+def _stands_in(ids: Sequence[int], part: Sequence[int]) -> bool:
+    return any(list(ids[at : at + len(part)]) == list(part) for at in range(len(ids) - len(part) + 1))
+
+
+def includes(part: Sequence[int], word: str) -> Demand:
+    """`part`: the ids of what is called `word`, in a row."""
     return Demand(
-        lambda ids: id in ids,
+        lambda ids: _stands_in(ids, part),
         f"had the word {word!r}",
         "ask for a likelier word, begin with it (--prefix), or allow longer sentences",
+    )
+
+
+def avoids(part: Sequence[int], word: str) -> Demand:
+    """The same, nowhere; for what the tokenizer cuts, so that no single id can be ruled out."""
+    return Demand(
+        lambda ids: not _stands_in(ids, part), f"were free of {word!r}", "ban less, or begin otherwise"
     )
 
 

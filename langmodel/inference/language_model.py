@@ -9,10 +9,10 @@ import torch
 
 from langmodel.errors import ConfigError
 from langmodel.inference.beam import beam_search
-from langmodel.inference.demands import copies_at_most, includes
+from langmodel.inference.demands import avoids, copies_at_most, includes
 from langmodel.inference.prefix_tree import score_prefix_tree
 from langmodel.inference.results import HiddenStates, NextWord, SampledSentence, SentenceScore, WordScore
-from langmodel.inference.sampling import DrawnSentence, sample_ids
+from langmodel.inference.sampling import sample_ids
 from langmodel.inference.scoring import (
     Scores,
     log_prob_only,
@@ -21,6 +21,7 @@ from langmodel.inference.scoring import (
     with_entropy_and_rank,
 )
 from langmodel.inference.settings import MAX_SEED, SamplingSettings
+from langmodel.inference.wording import filled, spelled, worded
 from langmodel.network.architecture import CONTEXTS
 from langmodel.network.device import choose_device
 from langmodel.network.evaluation import NOTHING, Likelihood, evaluate_windows, evaluation_windows
@@ -121,21 +122,22 @@ class LanguageModel:
         settings: SamplingSettings = SamplingSettings(),
         ban: Sequence[str] = (),
         include: Sequence[str] = (),
-        copies: tuple[CopiedRuns, int] | None = None,
+        copies: CopiedRuns | None = None,
+        most_copied: int | None = None,
         rare_words: Vocabulary | None = None,
     ) -> list[SampledSentence]:
         """`n` sentences; the same seed gives the same ones, None different ones each time.
 
         None has a word of `ban`, which must be known words or are left aside, and all have every word of
-        `include`: sentences without are drawn again. So are, with `copies`, those that have more than so
-        many words in a row from a text. `rare_words` are for the unk policy `copy-rare`: those that stand for
-        UNK, drawn in proportion to their counts.
+        `include`: sentences without are drawn again. With `copies`, each carries its longest run of words of
+        that text, and those with a run of more than `most_copied` are drawn again. `rare_words` are for the
+        unk policy `copy-rare`: those that stand for UNK, drawn in proportion to their counts.
         Raises ConfigError for a prefix that leaves no room and for an unknown word to include,
         SamplingError when nothing can be drawn.
         """
         return self.draw(
             n, seed=seed, prefix=prefix, settings=settings, ban=ban, include=include, copies=copies,
-            rare_words=rare_words,
+            most_copied=most_copied, rare_words=rare_words,
         )[0]  # fmt: skip
 
     def draw(
@@ -147,7 +149,8 @@ class LanguageModel:
         settings: SamplingSettings,
         ban: Sequence[str] = (),
         include: Sequence[str] = (),
-        copies: tuple[CopiedRuns, int] | None = None,
+        copies: CopiedRuns | None = None,
+        most_copied: int | None = None,
         rare_words: Vocabulary | None = None,
     ) -> tuple[list[SampledSentence], int]:
         """As `sample`, and how many sentences were drawn for those that were kept."""
@@ -159,11 +162,14 @@ class LanguageModel:
         if settings.unk == "copy-rare" and not (rare_words and rare_words.words):
             raise ConfigError("copy-rare needs words that fell outside the vocabulary, and there are none")
         demands = [includes(self._known(word), word) for word in include]
-        if copies is not None:
-            runs, most = copies
-            if runs.longest_run(prefix_ids) > most:
-                raise ConfigError(f"the prefix copies more than {most} words; allow more, or shorten it")
-            demands.append(copies_at_most(runs, most))
+        named = {word: self.spelled(word) for word in ban}
+        demands += [avoids(ids, word) for word, ids in named.items() if len(ids) > 1]
+        if most_copied is not None:
+            if copies is None:
+                raise ConfigError("a limit on what is copied needs the text: give copies too")
+            if copies.longest_run(prefix_ids) > most_copied:
+                raise ConfigError(f"the prefix copies more than {most_copied} words; shorten it")
+            demands.append(copies_at_most(copies, most_copied))
         generator = torch.Generator()
         if seed is None:
             generator.seed()
@@ -171,14 +177,17 @@ class LanguageModel:
             generator.manual_seed(seed)
         drawn = sample_ids(
             self.network, n, settings,
-            prefix=prefix_ids, banned=self.known_ids(ban), demands=demands, generator=generator,
+            prefix=prefix_ids, banned=[ids[0] for ids in named.values() if len(ids) == 1], demands=demands,
+            generator=generator,
         )  # fmt: skip
-        sentences = [self._sentence(words, sentence) for sentence in drawn.sentences]
-        if settings.unk == "copy-rare" and rare_words is not None:
-            sentences = [
-                self._filled(sentence, one.ids, len(words), rare_words, generator)
-                for sentence, one in zip(sentences, drawn.sentences, strict=True)
-            ]
+        sentences = []
+        for one in drawn.sentences:
+            sentence = worded(one, words, self.pipeline, self.vocabulary)
+            if copies is not None:
+                sentence = replace(sentence, longest_copied_run=copies.longest_run(one.ids))
+            if settings.unk == "copy-rare" and rare_words is not None:
+                sentence = filled(sentence, one.ids, len(words), rare_words, self.pipeline, generator)
+            sentences.append(sentence)
         return sentences, drawn.tries
 
     def likeliest(
@@ -191,20 +200,23 @@ class LanguageModel:
     ) -> list[SampledSentence]:
         """Up to `width` sentences by beam search of that width, likeliest first; nothing is drawn."""
         words, prefix_ids = self._prefix(prefix, settings)
-        found = beam_search(self.network, width, settings, prefix=prefix_ids, banned=self.known_ids(ban))
-        return [self._sentence(words, sentence) for sentence in found]
+        named = {word: self.spelled(word) for word in ban}
+        for word, ids in named.items():
+            if len(ids) > 1:
+                raise ConfigError(f"{word!r} is {len(ids)} words here; beam search bans single ones")
+        banned = [id for ids in named.values() for id in ids]
+        found = beam_search(self.network, width, settings, prefix=prefix_ids, banned=banned)
+        return [worded(one, words, self.pipeline, self.vocabulary) for one in found]
 
-    def known_ids(self, words: Sequence[str]) -> list[int]:
-        """Of those words that the vocabulary has."""
-        return [id for word in words if (id := self._id(word)) != UNK_ID]
+    def spelled(self, word: str) -> list[int]:
+        """The ids of what a user names, several where the tokenizer cuts it; none for an unknown word."""
+        return spelled(word, self.pipeline, self.vocabulary)
 
-    def _id(self, word: str) -> int:
-        return self.vocabulary.id_of(self.pipeline.normalize(word))
-
-    def _known(self, word: str) -> int:
-        if self._id(word) == UNK_ID:
+    def _known(self, word: str) -> list[int]:
+        ids = self.spelled(word)
+        if not ids or ids == [UNK_ID]:
             raise ConfigError(f"the word {word!r} is not in the vocabulary; no sentence can have it")
-        return self._id(word)
+        return ids
 
     def _prefix(self, prefix: str, settings: SamplingSettings) -> tuple[list[str], list[int]]:
         words = self.pipeline.tokenize(prefix)
@@ -215,34 +227,6 @@ class LanguageModel:
                 f"the prefix has {len(words)} words; {flag} is {settings.length or most}, raise it"
             )
         return words, self.pipeline.encode(words, self.vocabulary)
-
-    def _sentence(self, prefix: Sequence[str], drawn: DrawnSentence) -> SampledSentence:
-        new = self.pipeline.decode(drawn.ids[len(prefix) :], self.vocabulary)
-        words = (*map(self.pipeline.normalize, prefix), *new)
-        return SampledSentence(
-            words, self.pipeline.detokenize(words), drawn.log_prob, drawn.log_kept, drawn.finished
-        )
-
-    def _filled(
-        self,
-        sentence: SampledSentence,
-        ids: Sequence[int],
-        given: int,
-        rare_words: Vocabulary,
-        generator: torch.Generator,
-    ) -> SampledSentence:
-        """With a rare word for every UNK after the `given` words, each drawn in proportion to its count."""
-        places = [at for at, id in enumerate(ids) if id == UNK_ID and at >= given]
-        if not places:
-            return sentence
-        counts = torch.tensor(rare_words.counts, dtype=torch.float64)
-        drawn = torch.multinomial(counts, len(places), replacement=True, generator=generator)
-        words = list(sentence.words)
-        for place, number in zip(places, drawn.tolist(), strict=True):
-            words[place] = rare_words.words[number]
-        return replace(
-            sentence, words=tuple(words), text=self.pipeline.detokenize(words), filled=tuple(places)
-        )
 
     @torch.inference_mode()
     def hidden_states(self, text: str) -> HiddenStates:

@@ -76,18 +76,25 @@ class SampledSentence:
     text: str
     """The words put together as prose."""
     log_prob: float
-    """Natural-log probability of the drawn words and END, before any renormalisation."""
+    """Natural-log probability of the drawn words and END, given the prefix, before any renormalisation."""
     log_kept: float
     """Σ log(1 - p(UNK)) over the steps, natural log."""
     finished: bool
     """False: cut off at the maximal length."""
     filled: tuple[int, ...] = ()
     """Places, from 0, of words that stand for UNK: rare words of the corpus. To the model they were UNK."""
+    has_unk: bool = False
+    """Whether UNK is among the drawn words, filled or not."""
+    longest_copied_run: int | None = None
+    """Most words in a row, the prefix included, that stand so in the training text; None: not asked for."""
 
     @property
     def log_prob_without_unk(self) -> float:
-        """Natural-log probability under the model that is renormalised without UNK at each step."""
-        return self.log_prob - self.log_kept
+        """Natural-log probability under the model that is renormalised without UNK at each step.
+
+        -inf for a sentence that has UNK.
+        """
+        return -math.inf if self.has_unk else self.log_prob - self.log_kept
 
     @property
     def unk_mass(self) -> float:

@@ -22,7 +22,7 @@ from langmodel.text.vocabulary import END_ID, START_ID, UNK_ID
 BATCH_SENTENCES = 1_024
 """Sentences that advance together; bounds the memory of a step."""
 
-TRIES_PER_SENTENCE = 200
+TRIES_PER_SENTENCE = 1_000
 """Where sentences are drawn again, this many for each one wanted are the end."""
 
 MOST_BANNED = 0.999
@@ -97,14 +97,16 @@ def sample_ids(
     kept: list[DrawnSentence] = []
     failed, met = [0] * len(demands), [0] * len(demands)
     tries = 0
+    # At temperature 0 every sentence is the same one.
+    most = TRIES_PER_SENTENCE * count if settings.temperature else 1
     while len(kept) < count:
-        if tries >= TRIES_PER_SENTENCE * count:
+        if tries >= most:
             worst = failed.index(max(failed))
             raise SamplingError(
                 f"{met[worst]} of {tries} sentences {demands[worst].says}; {demands[worst].remedy}"
             )
         missing = count - len(kept)
-        size = min(BATCH_SENTENCES, max(16, missing) if demands else missing)
+        size = min(BATCH_SENTENCES, max(16, missing, tries) if demands and settings.temperature else missing)
         sentences = _draw_batch(network, size, settings, prefix, banned, generator)
         for sentence in sentences:
             if len(kept) == count:

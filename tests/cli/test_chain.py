@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -222,7 +223,7 @@ def test_a_reader_that_leaves_early_is_no_error(workplace):
     with start("sample", workplace / "run", "-n", "20000", "--max-length", "3") as process:
         process.stdout.readline()
         process.stdout.close()
-        assert process.stderr.read() == b""
+        assert re.fullmatch(rb"seed (\d+); --seed \1 draws the same again\n", process.stderr.read())
 
 
 def test_standard_input_is_a_source(tmp_path):

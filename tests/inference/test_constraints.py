@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 from langmodel.cli.main import run
 from langmodel.errors import ConfigError, SamplingError
 from langmodel.inference.filters import typical_p
+from langmodel.inference.language_model import LanguageModel
 from langmodel.inference.settings import SamplingSettings
 from langmodel.network.likelihood import log_probabilities
 from langmodel.storage.model_file import SavedModel, save_model
 from langmodel.text.ngrams import CopiedRuns
+from langmodel.text.pipeline import Pipeline
 from langmodel.text.vocabulary import END_ID, UNK_ID, Vocabulary
 
 LM = make_model()
@@ -43,11 +45,51 @@ def test_all_sentences_have_the_words_to_include_in_their_natural_proportion():
 def test_an_unknown_word_to_include_is_refused_and_an_impossible_one_gives_up():
     with pytest.raises(ConfigError, match="'zzz' is not in the vocabulary"):
         LM.sample(1, include=["zzz"])
-    with pytest.raises(SamplingError, match=r"0 of 400 sentences had the word 'b'; ask for a likelier word"):
+    with pytest.raises(SamplingError, match=r"0 of 2\d+ sentences had the word 'b'; ask for a likelier"):
         LM.sample(2, seed=1, include=["b"], ban=["b"])
 
 
-@pytest.mark.parametrize("length", [1, 2, 5])
+def test_what_the_tokenizer_cuts_is_banned_and_included_as_a_whole():
+    words = make_model(words=("do", "n't", "a"))
+    lm = LanguageModel(words.network, words.vocabulary, Pipeline(sentences="line"))
+    free = lm.sample(400, seed=1)
+    assert sum("do n't" in " ".join(s.words) for s in free) > 10
+    banned = lm.sample(200, seed=1, ban=["don't"])
+    assert not any("do n't" in " ".join(s.words) for s in banned)
+    assert any("do" in s.words for s in banned)
+    assert any("n't" in s.words for s in banned)
+    assert all("do n't" in " ".join(s.words) for s in lm.sample(20, seed=1, include=["Don't"]))
+    with pytest.raises(ConfigError, match="2 words here"):
+        lm.likeliest(2, ban=["don't"])
+
+
+def test_the_same_sentence_is_not_drawn_again_and_again():
+    (likeliest,) = LM.sample(1, settings=SamplingSettings(temperature=0.0, max_length=5))
+    absent = next(word for word in "abcde" if word not in likeliest.words)
+    with pytest.raises(SamplingError, match="0 of 1 sentences"):
+        LM.sample(1, include=[absent], settings=SamplingSettings(temperature=0.0, max_length=5))
+
+
+def test_a_sentence_with_unk_has_no_probability_under_the_model_without():
+    sentences = LM.sample(200, seed=1, settings=SamplingSettings(unk="keep"))
+    for sentence in sentences:
+        assert sentence.has_unk == ("<unk>" in sentence.words)
+        assert (sentence.log_prob_without_unk == -math.inf) == sentence.has_unk
+    assert 10 < sum(sentence.has_unk for sentence in sentences) < 190
+
+
+def test_a_sentence_can_carry_its_longest_copied_run():
+    text = np.array([3, 4, 5, END_ID, 6, 7, END_ID])
+    sentences = LM.sample(100, seed=1, copies=CopiedRuns(text, 8, 4))
+    runs = Counter(sentence.longest_copied_run for sentence in sentences)
+    assert {1, 2} <= set(runs)
+    assert LM.sample(1, seed=1)[0].longest_copied_run is None
+    for sentence in sentences:
+        if {("a", "b"), ("b", "c"), ("d", "e")} & set(itertools.pairwise(sentence.words)):
+            assert sentence.longest_copied_run >= 2
+
+
+@pytest.mark.parametrize("length", [1, 2, 5, 120])
 def test_an_exact_length_is_kept_and_its_end_is_counted(length):
     for sentence in LM.sample(50, seed=1, prefix="a", settings=SamplingSettings(length=length)):
         assert len(sentence.words) == length
@@ -140,7 +182,7 @@ def test_sentences_that_copy_are_drawn_again_and_a_memorised_text_gives_none():
     text = np.array([id for s in ([3, 4, 5], [4, 4], [5, 6, 7]) for id in [*s, END_ID]])
     runs = CopiedRuns(text, len(LM.vocabulary), 3)
     sentences, tries = LM.draw(
-        200, seed=1, prefix="", settings=SamplingSettings(max_length=6), copies=(runs, 2)
+        200, seed=1, prefix="", settings=SamplingSettings(max_length=6), copies=runs, most_copied=2
     )  # fmt: skip
     assert tries >= 200
     for sentence in sentences:
@@ -148,10 +190,10 @@ def test_sentences_that_copy_are_drawn_again_and_a_memorised_text_gives_none():
         assert runs.longest_run(ids) <= 2
     everything = np.array([id for s in itertools.product(range(3, 8), repeat=2) for id in [*s, END_ID]])
     with pytest.raises(ConfigError, match="the prefix copies more than 1 words"):
-        LM.sample(1, prefix="a b", copies=(CopiedRuns(np.array([3, 4, 5, END_ID]), 8, 2), 1))
+        LM.sample(1, prefix="a b", copies=CopiedRuns(np.array([3, 4, 5, END_ID]), 8, 2), most_copied=1)
     learnt = CopiedRuns(everything, len(LM.vocabulary), 2)
     with pytest.raises(SamplingError, match=r"copied at most 1 words .* raise --max-overlap"):
-        LM.sample(3, seed=1, settings=SamplingSettings(min_length=2), copies=(learnt, 1))
+        LM.sample(3, seed=1, settings=SamplingSettings(min_length=2), copies=learnt, most_copied=1)
 
 
 @pytest.fixture

@@ -182,9 +182,25 @@ def test_no_draw_falls_on_a_word_without_probability(row, uniform):
     total = probabilities.double().sum().item()
     below = probabilities[0, :id].double().sum().item()
     assert below <= uniform * total * (1 + 1e-6) + 1e-12
+    assert below + probabilities[0, id].item() >= uniform * total * (1 - 1e-6) - 1e-12
+
+
+def test_a_grid_of_uniform_numbers_draws_every_word_in_proportion():
+    weights = (torch.arange(500) % 7).float()
+    weights[:130] = 0  # the whole first block, and a little more
+    n = int(weights.sum())
+    uniform = (torch.arange(n, dtype=torch.float64) + 0.5) / n
+    ids = draw(weights.expand(n, -1), uniform)
+    assert torch.bincount(ids, minlength=500).tolist() == weights.tolist()
+    assert draw(weights[None], torch.zeros(1, dtype=torch.float64)).item() == 130
 
 
 def test_the_largest_uniform_number_draws_the_last_word_with_probability():
     probabilities = torch.zeros(1, 500)
     probabilities[0, 130] = 1e-30
     assert draw(probabilities, torch.tensor([1 - 2**-53], dtype=torch.float64)).item() == 130
+
+
+def test_a_sentence_goes_on_after_an_unknown_word_that_is_kept():
+    sentences = biased(UNK_ID, 2.0).sample(50, seed=1, settings=SamplingSettings(unk="keep", max_length=8))
+    assert any("<unk>" in sentence.words[:-1] for sentence in sentences)

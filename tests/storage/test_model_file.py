@@ -15,7 +15,7 @@ from langmodel.errors import InputError, ModelFileError
 from langmodel.inference.language_model import LanguageModel
 from langmodel.storage import container
 from langmodel.storage.atomic import locked_directory
-from langmodel.storage.model_file import SavedModel, load_model, model_path, save_model
+from langmodel.storage.model_file import LAST, PREVIOUS, SavedModel, load_model, model_path, save_model
 from langmodel.storage.training_state import TrainingState
 from langmodel.text.pipeline import Pipeline
 
@@ -59,6 +59,10 @@ def test_the_same_model_gives_the_same_bytes(tmp_path):
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
+NAMED = r"^\S+m\.safetensors: "
+"""How every refusal begins."""
+
+
 @pytest.fixture
 def small_file(tmp_path: Path) -> Path:
     file = tmp_path / "m.safetensors"
@@ -70,7 +74,7 @@ def test_every_flipped_byte_is_noticed(small_file):
     data = small_file.read_bytes()
     for at in range(len(data)):
         small_file.write_bytes(data[:at] + bytes([data[at] ^ (1 << at % 8)]) + data[at + 1 :])
-        with pytest.raises(ModelFileError):
+        with pytest.raises(ModelFileError, match=NAMED):
             load_model(small_file)
 
 
@@ -78,10 +82,10 @@ def test_every_truncation_and_trailing_junk_is_noticed(small_file):
     data = small_file.read_bytes()
     for end in range(len(data)):
         small_file.write_bytes(data[:end])
-        with pytest.raises(ModelFileError):
+        with pytest.raises(ModelFileError, match=NAMED):
             load_model(small_file)
     small_file.write_bytes(data + b"\0")
-    with pytest.raises(ModelFileError):
+    with pytest.raises(ModelFileError, match=NAMED):
         load_model(small_file)
 
 
@@ -112,6 +116,10 @@ class Bomb:
         return (Path.touch, (self.target,))
 
 
+def sealed(document: dict[str, object]) -> bytes:
+    return save_tensors({"x": torch.zeros(1)}, {"langmodel": json.dumps(document)})
+
+
 @pytest.mark.parametrize("make", [
     lambda tmp: pickle.dumps(Bomb(tmp / "exploded")),
     lambda tmp: b"",
@@ -119,11 +127,14 @@ class Bomb:
     lambda tmp: struct.pack("<Q", 2**60) + b"{}",
     lambda tmp: struct.pack("<Q", 2) + b"[]",
     lambda tmp: save_tensors({"x": torch.zeros(1)}, {"langmodel": "[" * 99999}),
+    lambda tmp: sealed({"format": 2, "sha256": 5}),
+    lambda tmp: sealed({"format": 2, "sha256": ""}),
+    lambda tmp: sealed({"format": "2", "sha256": "0" * 64}),
 ])  # fmt: skip
 def test_foreign_files_are_refused_and_never_run(tmp_path, make):
     file = tmp_path / "m.safetensors"
     file.write_bytes(make(tmp_path))
-    with pytest.raises(ModelFileError):
+    with pytest.raises(ModelFileError, match=NAMED):
         load_model(file)
     assert not (tmp_path / "exploded").exists()
 
@@ -177,6 +188,29 @@ def _set(path: str, value: object):
 def test_a_well_sealed_file_at_odds_with_itself_is_refused(tmp_path, change):
     with pytest.raises(ModelFileError, match=r"m\.safetensors"):
         load_model(forge(tmp_path, change))
+
+
+@pytest.mark.parametrize(("change", "says"), [
+    (lambda tensors: tensors.pop("model.embedding"), "tensor 'embedding' is missing"),
+    (lambda tensors: tensors.update({"model.x": torch.zeros(2)}), "tensor 'x' is not part of"),
+])  # fmt: skip
+def test_a_tensor_too_few_or_too_many_is_named(tmp_path, change, says):
+    with pytest.raises(ModelFileError, match=says):
+        load_model(forge(tmp_path, lambda document, tensors: change(tensors)))
+
+
+def test_a_document_in_another_order_gives_the_same_bytes_and_numbers_must_be_finite():
+    tensors = {"x": torch.ones(1)}
+    assert container.pack(tensors, {"a": 1, "z": 2}) == container.pack(tensors, {"z": 2, "a": 1})
+    with pytest.raises(ValueError, match="JSON"):
+        container.pack(tensors, {"a": float("nan")})
+
+
+def test_the_file_before_is_kept_under_another_name(tmp_path):
+    file, kept = tmp_path / LAST, tmp_path / PREVIOUS
+    for step in range(3):
+        save_model(file, replace(saved(), provenance={"step": step}), keep_as=kept)
+    assert (load_model(file).provenance, load_model(kept).provenance) == ({"step": 2}, {"step": 1})
 
 
 def test_an_unchanged_forgery_loads(tmp_path):

@@ -1,0 +1,55 @@
+"""Between the words that people read and name, and the ids that are drawn."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from langmodel.inference.results import SampledSentence
+from langmodel.inference.sampling import DrawnSentence
+from langmodel.text.pipeline import Pipeline
+from langmodel.text.vocabulary import UNK_ID, Vocabulary
+
+
+def spelled(word: str, pipeline: Pipeline, vocabulary: Vocabulary) -> list[int]:
+    """The ids of what a user names: one, or several where the tokenizer cuts it; none if a part is unknown.
+
+    What the corpus calls unknown is UNK.
+    """
+    if pipeline.means_unknown(word):
+        return [UNK_ID]
+    id = vocabulary.id_of(pipeline.normalize(word))
+    if id != UNK_ID:
+        return [id]
+    ids = pipeline.encode(pipeline.tokenize(word), vocabulary)
+    return [] if UNK_ID in ids else ids
+
+
+def worded(
+    drawn: DrawnSentence, prefix: Sequence[str], pipeline: Pipeline, vocabulary: Vocabulary
+) -> SampledSentence:
+    """The sentence in words; those of the prefix are as they were given, but for their case."""
+    new = drawn.ids[len(prefix) :]
+    words = (*map(pipeline.normalize, prefix), *pipeline.decode(new, vocabulary))
+    text = pipeline.detokenize(words)
+    return SampledSentence(words, text, drawn.log_prob, drawn.log_kept, drawn.finished, has_unk=UNK_ID in new)
+
+
+def filled(
+    sentence: SampledSentence,
+    ids: Sequence[int],
+    given: int,
+    rare_words: Vocabulary,
+    pipeline: Pipeline,
+    generator: torch.Generator,
+) -> SampledSentence:
+    """With a rare word for every UNK after the `given` words, each drawn in proportion to its count."""
+    places = [at for at, id in enumerate(ids) if id == UNK_ID and at >= given]
+    if not places:
+        return sentence
+    counts = torch.tensor(rare_words.counts, dtype=torch.float64)
+    drawn = torch.multinomial(counts, len(places), replacement=True, generator=generator)
+    words = list(sentence.words)
+    for place, number in zip(places, drawn.tolist(), strict=True):
+        words[place] = rare_words.words[number]
+    return replace(sentence, words=tuple(words), text=pipeline.detokenize(words), filled=tuple(places))
