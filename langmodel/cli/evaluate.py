@@ -73,8 +73,15 @@ class Evaluated:
 
     @property
     def bits(self) -> float | None:
-        """A character."""
-        return -self.result.log_prob / math.log(2) / self.characters if self.characters else None
+        """A character, over the open vocabulary if there is one.
+
+        Without an open vocabulary, a text with unknown words has no such figure: the less a model knew, the
+        better it would look.
+        """
+        if not self.characters or (self.result.oov and self.opened is None):
+            return None
+        mean = math.log(self.result.perplexity if self.opened is None else self.opened)
+        return mean * self.result.tokens / math.log(2) / self.characters
 
     def as_json(self) -> str:
         values: dict[str, float | None] = {
@@ -112,10 +119,10 @@ class Evaluated:
             ("context", self.context),
         ]
         if self.bits is not None:
-            unspelt = ", unknown words not spelled out" if result.oov else ""
-            rows.append(
-                ("bits a character", f"{self.bits:.4f} ({self.characters:,}, line ends counted{unspelt})")
-            )
+            over = "" if self.opened is None else ", open vocabulary"
+            rows.append(("bits a character", f"{self.bits:.4f} ({self.characters:,} with line ends{over})"))
+        elif self.characters:
+            rows.append(("bits a character", "none that compares with other models: add --open-vocabulary"))
         return rows_as_text(rows)
 
 
@@ -183,6 +190,8 @@ def command(
     elif adapt is not None:
         raise InputError(f"{data}: --adapt is tuned on a validation split; give a corpus directory")
     elif format_ is not None:
+        if as_json or open_vocabulary:
+            raise ConfigError("--format prints every word; leave out --json and --open-vocabulary")
         print_scores(lm, data, context, format_)
         return
     else:

@@ -1,18 +1,39 @@
 """Options that several verbs share, and the rule that a flag's default is its config field's."""
 
+import math
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from langmodel.nbest.formats import NBEST_FORMATS
 
+if TYPE_CHECKING:
+    _FloatParameter = click.ParamType[float]
+else:
+    _FloatParameter = click.ParamType  # older versions of click cannot be subscripted
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 MAX_THREADS = 512
 """OpenMP takes stack for every thread that is asked for, and ends the process when there is none left."""
+
+
+class _Finite(_FloatParameter):
+    """A number that is neither infinite nor no number."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(click.FLOAT.convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        return number
+
+
+FINITE = _Finite()
 
 model_argument = click.argument("model", type=click.Path(path_type=Path))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from langmodel.cli.options import (
+    FINITE,
     device_option,
     model_argument,
     nbest_format_option,
@@ -18,7 +19,7 @@ from langmodel.inference.language_model import load
 from langmodel.nbest.combination import Combination
 from langmodel.nbest.formats import NBEST_FORMATS, Hypothesis, Rescored, lists
 from langmodel.network.device import prepare_cpu
-from langmodel.text.sources import read_raw_lines
+from langmodel.text.sources import input_name, read_raw_lines
 
 
 def in_order(scored: Sequence[Rescored], rerank: bool, one_best: bool) -> Iterator[Rescored]:
@@ -40,16 +41,18 @@ def in_order(scored: Sequence[Rescored], rerank: bool, one_best: bool) -> Iterat
 @nbest_format_option
 @nbest_group_option
 @click.option(
-    "--weight", type=float,
+    "--weight", type=FINITE,
     help="Put scores together: own + weight x (language model) + bonus x words.  [default: 1 with --rerank]",
 )  # fmt: skip
-@click.option("--bonus", type=float, default=0.0, show_default=True, help="For each word, in nats.")
+@click.option(
+    "--bonus", type=FINITE, default=0.0, show_default=True, help="For each word, in nats (log10 times 2.303)."
+)
 @click.option(
     "--share", type=click.FloatRange(0, 1), default=1.0, show_default=True,
     help="srilm: this model's share beside the list's own language model score.",
 )  # fmt: skip
 @click.option("--rerank", is_flag=True, help="The best of each list first.  [default: order kept]")
-@click.option("--one-best", is_flag=True, help="Only the text of the best of each list.")
+@click.option("--one-best", is_flag=True, help="Only the best of each list: its text, kaldi's with the id.")
 @device_option
 @threads_option
 def command(
@@ -70,7 +73,7 @@ def command(
     )  # fmt: skip
     if combine is None and (bonus or share < 1):
         raise ConfigError("--bonus and --share are for scores that are put together; add --weight")
-    hypotheses: list[Hypothesis] = list(chosen.read(read_raw_lines(file), file, group))
+    hypotheses: list[Hypothesis] = list(chosen.read(read_raw_lines(file), input_name(file), group))
     prepare_cpu(threads)
     log_probs = load(model, device).log_probs([hypothesis.text for hypothesis in hypotheses])
     scored = [
@@ -79,7 +82,7 @@ def command(
     ]
     for one in in_order(scored, rerank, one_best):
         if one_best:
-            print(one.hypothesis.text)
+            print(chosen.best(one.hypothesis))
             continue
         for line in (*one.hypothesis.before, *chosen.write(one)):
             print(line)

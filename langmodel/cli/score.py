@@ -7,10 +7,11 @@ import click
 
 from langmodel.cli.options import device_option, model_argument, threads_option
 from langmodel.cli.score_formats import FORMATS, LN_OF_BASE, Style
+from langmodel.errors import ConfigError
 from langmodel.inference.language_model import load
 from langmodel.network.architecture import CONTEXTS
 from langmodel.network.device import prepare_cpu
-from langmodel.text.sources import read_lines
+from langmodel.text.sources import read_rows
 
 
 @click.command("score")
@@ -21,8 +22,7 @@ from langmodel.text.sources import read_lines
     help="; ".join(f"{name}: {format.help}" for name, format in FORMATS.items()) + ".",
 )  # fmt: skip
 @click.option(
-    "--base", type=click.Choice(list(LN_OF_BASE)), default="e", show_default=True,
-    help="Of logarithms, in tsv and jsonl.",
+    "--base", type=click.Choice(list(LN_OF_BASE)), help="Of logarithms, in tsv and jsonl.  [default: e]",
 )  # fmt: skip
 @click.option("--per-word", is_flag=True, help="tsv: a row for every word and for END (</s>).")
 @click.option("--header/--no-header", default=True, help="tsv: whether there is a header row.")
@@ -41,7 +41,7 @@ def command(
     model: Path,
     file: str,
     format_: str,
-    base: str,
+    base: str | None,
     per_word: bool,
     header: bool,
     srilm_debug: int,
@@ -54,11 +54,20 @@ def command(
 
     A line is one sentence; its END is counted, START is not. Blank lines get a row too: P(END | START).
     """
+    for flag, is_given, formats in (
+        ("--base", base is not None, ("tsv", "jsonl")),
+        ("--per-word", per_word, ("tsv",)),
+        ("--no-header", not header, ("tsv",)),
+        ("--srilm-debug", srilm_debug > 0, ("srilm",)),
+        ("--srilm-unk", srilm_unk, ("srilm",)),
+    ):
+        if is_given and format_ not in formats:
+            raise ConfigError(f"{flag} is for --format {' and '.join(formats)}; leave it out")
     prepare_cpu(threads)
     lm = load(model, device)
-    style = Style(base, per_word, header, file, srilm_debug, srilm_unk)
+    style = Style(base or "e", per_word, header, file, srilm_debug, srilm_unk)
     chosen = FORMATS[format_]
-    lines = read_lines(file)
+    lines = read_rows(file)
     first = list(islice(lines, 1))  # a file that cannot be read is refused before a header is printed
     scores = lm.score_lines(chain(first, lines), context, detailed=chosen.detailed(style))
     for line in chosen.write(scores, style):

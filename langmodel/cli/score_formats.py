@@ -13,6 +13,11 @@ from langmodel.text.vocabulary import SPECIAL_TOKENS, START_ID, UNK_ID
 
 LN_OF_BASE = {"e": 1.0, "2": math.log(2), "10": math.log(10)}
 
+BLANK_MARK = "\u2581"
+
+IN_CELL = str.maketrans(dict.fromkeys("\t\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029", " "))
+"""What would cut a cell, or a row, for one program or another."""
+
 UNK_TEXT, START_TEXT = SPECIAL_TOKENS[UNK_ID], SPECIAL_TOKENS[START_ID]
 
 
@@ -51,17 +56,28 @@ def _log10(nats: float) -> float:
     return nats / LN_OF_BASE["10"]
 
 
+def _six(value: float) -> str:
+    """Six decimals, without a minus in front of nothing."""
+    shown = f"{value:.6f}"
+    return shown.removeprefix("-") if float(shown) == 0 else shown
+
+
+def _visible(word: str) -> str:
+    """A word for a format whose columns stand between blanks; a model of characters has blanks for words."""
+    return word if word.strip() else BLANK_MARK
+
+
 def _tsv(scores: Iterator[SentenceScore], style: Style) -> Iterator[str]:
-    """One row a line, or one a word; the text's own tabs become blanks."""
+    """One row a line, or one a word; the text's own tabs and what else may end a line become blanks."""
     if style.per_word:
         yield from _tsv_words(scores, style)
         return
     if style.header:
         yield f"sentence_id\tlog_prob_base_{style.base}\ttokens\toov\tperplexity\ttext"
     for sentence, score in enumerate(scores, start=1):
-        text = score.text.replace("\t", " ")
+        text = score.text.translate(IN_CELL)
         yield (
-            f"{sentence}\t{style.log(score.log_prob):.6f}\t{score.tokens}\t{score.oov}"
+            f"{sentence}\t{_six(style.log(score.log_prob))}\t{score.tokens}\t{score.oov}"
             f"\t{score.perplexity:.4f}\t{text}"
         )
 
@@ -81,8 +97,8 @@ def _tsv_words(scores: Iterator[SentenceScore], style: Style) -> Iterator[str]:
             log_prob, entropy = style.log(word.log_prob), style.log(word.entropy or 0.0)
             place = places[token - 1] if token <= len(places) else ("", len(score.text), len(score.text))
             yield "\t".join([
-                str(sentence), str(token), word.word, f"{-log_prob:.6f}", f"{log_prob:.6f}", f"{word.oov:d}",
-                str(word.rank), f"{entropy:.6f}", *map(str, place),
+                str(sentence), str(token), word.word.translate(IN_CELL), _six(-log_prob), _six(log_prob),
+                f"{word.oov:d}", str(word.rank), _six(entropy), *map(str, place),
             ])  # fmt: skip
 
 
@@ -99,6 +115,7 @@ def _jsonl(scores: Iterator[SentenceScore], style: Style) -> Iterator[str]:
             "tokens": score.tokens,
             "oov": score.oov,
             "perplexity": _finite(score.perplexity),
+            **({} if style.base == "e" else {"base": int(style.base)}),
             "words": [
                 {"word": word.word, "log_prob": _finite(style.log(word.log_prob)), "oov": word.oov}
                 for word in score.words
@@ -113,7 +130,7 @@ def _kenlm(scores: Iterator[SentenceScore], style: Style) -> Iterator[str]:
     tokens = oov = 0
     for score in scores:
         words = "".join(
-            f"{word.word}={word.id} {length} {_log10(word.log_prob):.6g}\t"
+            f"{_visible(word.word)}={word.id} {length} {_log10(word.log_prob):.6g}\t"
             for length, word in enumerate(score.words, start=2)
         )
         yield f"{words}Total: {_log10(score.log_prob):.6g} OOV: {score.oov}"
@@ -164,14 +181,16 @@ def _srilm(scores: Iterator[SentenceScore], style: Style) -> Iterator[str]:
     file = _SrilmCounts()
     for score in scores:
         words = list(score.words)
+        if len(words) == 1:
+            continue  # SRILM reads past lines without words
         file.add(words, style)
         if style.srilm_debug < 1:
             continue
-        yield " ".join(word.word for word in words[:-1])
+        yield " ".join(_visible(word.word) for word in words[:-1])
         if style.srilm_debug >= 2:
             history = START_TEXT
             for at, word in enumerate(words):
-                shown = UNK_TEXT if word.oov else word.word
+                shown = UNK_TEXT if word.oov else _visible(word.word)
                 given = history if at == 0 else f"{history} ..."
                 if word.oov and not style.srilm_unk:
                     result = "[OOV] 0 [ -inf ]"
@@ -195,7 +214,7 @@ def _lm_zoo(scores: Iterator[SentenceScore], style: Style) -> Iterator[str]:
     yield "sentence_id\ttoken_id\ttoken\tsurprisal"
     for sentence, score in enumerate(scores, start=1):
         for token, word in enumerate(score.words, start=1):
-            yield f"{sentence}\t{token}\t{word.word}\t{_bits(-word.log_prob):.6f}"
+            yield f"{sentence}\t{token}\t{word.word.translate(IN_CELL)}\t{_six(_bits(-word.log_prob))}"
 
 
 def _neural_complexity(scores: Iterator[SentenceScore], style: Style) -> Iterator[str]:
@@ -207,8 +226,8 @@ def _neural_complexity(scores: Iterator[SentenceScore], style: Style) -> Iterato
             entropy = _bits(word.entropy or 0.0)
             reduction = 0.0 if before is None else max(0.0, before - entropy)
             yield (
-                f"{word.word} {sentence} {position} {len(word.word)} {_bits(-word.log_prob):.6f} "
-                f"{entropy:.6f} {reduction:.6f}"
+                f"{_visible(word.word)} {sentence} {position} {len(word.word)} {_six(_bits(-word.log_prob))} "
+                f"{_six(entropy)} {_six(reduction)}"
             )
             before = entropy
 

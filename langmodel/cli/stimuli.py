@@ -3,7 +3,9 @@
 import csv
 import sys
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -12,12 +14,15 @@ from langmodel.cli.report import rows_as_text
 from langmodel.cli.score_formats import LN_OF_BASE
 from langmodel.errors import ConfigError, InputError
 from langmodel.inference.language_model import load
-from langmodel.inference.stimuli import ScoredStimulus, Stimulus, preferences, score_stimuli
+from langmodel.inference.stimuli import Preference, ScoredStimulus, Stimulus, preferences, score_stimuli
 from langmodel.network.device import prepare_cpu
-from langmodel.text.sources import read_raw_lines
+from langmodel.text.sources import input_name, read_raw_lines
 
 COLUMNS = ("item", "condition", "regions")
 SEPARATOR = "|"
+
+DELIMITERS = ",;\t"
+"""What may stand between the columns: the first of these that the first row has."""
 
 
 def read_stimuli(file: str) -> list[Stimulus]:
@@ -25,26 +30,36 @@ def read_stimuli(file: str) -> list[Stimulus]:
 
     Raises InputError, naming the row, for a column or a region that is missing, or a pair that comes twice.
     """
-    rows = csv.DictReader(read_raw_lines(file), strict=True)
+    lines = read_raw_lines(file)
+    first = next(lines, "")
+    delimiter = next((mark for mark in DELIMITERS if mark in first), ",")
+    rows = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
     try:
-        return _stimuli(rows, file)
+        return _stimuli(rows, input_name(file))
     except csv.Error as error:
         raise InputError(f"{file}:{rows.line_num}: not a CSV row ({error}); a quote may be open") from None
 
 
-def _stimuli(rows: "csv.DictReader[str]", file: str) -> list[Stimulus]:
-    missing = [column for column in COLUMNS if column not in (rows.fieldnames or ())]
+def _stimuli(rows: Any, file: str) -> list[Stimulus]:
+    header = [cell.strip().lower() for cell in next(rows, [])]
+    missing = [column for column in COLUMNS if column not in header]
     if missing:
         raise InputError(
-            f"{file}: no column {', '.join(missing)}; expected {','.join(COLUMNS)} in the first row"
+            f"{file}: no column {', '.join(missing)}; expected {','.join(COLUMNS)} in the first row, "
+            "with commas, semicolons or tabs between"
         )
+    places = [header.index(column) for column in COLUMNS]
     stimuli: list[Stimulus] = []
     seen: set[tuple[str, str]] = set()
     for row in rows:
         where = f"{file}:{rows.line_num}"
-        item, condition, regions = (row[column] for column in COLUMNS)
-        if None in row or None in (item, condition, regions):
-            raise InputError(f"{where}: other cells than the first row has; quote a cell with commas in it")
+        if not any(cell.strip() for cell in row):
+            continue
+        if len(row) != len(header):
+            raise InputError(
+                f"{where}: {len(row)} cells where the first row has {len(header)}; quote a cell with commas"
+            )
+        item, condition, regions = (row[place].strip() for place in places)
         cut = tuple(region.strip() for region in regions.split(SEPARATOR))
         if not all(cut):
             raise InputError(f"{where}: an empty region in {regions!r}; put {SEPARATOR} between regions only")
@@ -72,6 +87,15 @@ def write_regions(scored: Sequence[ScoredStimulus], base: str, spillover: int) -
             ])  # fmt: skip
 
 
+def _share(preference: Preference) -> str:
+    notes = [f"{preference.ties} equal"] if preference.ties else []
+    if preference.with_oov:
+        notes.append(f"{preference.with_oov} with unknown words")
+    return f"{preference.accuracy:.1%} of {preference.items} items" + (
+        f" ({', '.join(notes)})" if notes else ""
+    )
+
+
 def preference_report(scored: Sequence[ScoredStimulus], expected: str, region: int | None, file: str) -> str:
     if not any(one.stimulus.condition == expected for one in scored):
         raise InputError(f"{file}: no condition {expected!r} in it")
@@ -82,7 +106,7 @@ def preference_report(scored: Sequence[ScoredStimulus], expected: str, region: i
     if not found:
         raise InputError(f"{file}: no item has {expected!r} and another condition")
     where = "the whole sentence" if region is None else f"region {region}"
-    rows = [(f"{expected} over {one.other}", f"{one.accuracy:.1%} of {one.items} items") for one in found]
+    rows = [(f"{expected} over {one.other}", _share(one)) for one in found]
     return f"likelier, by {where}:\n" + rows_as_text(rows)
 
 

@@ -17,7 +17,7 @@ from langmodel.inference.language_model import load
 from langmodel.nbest.combination import tune
 from langmodel.nbest.formats import NBEST_FORMATS, lists
 from langmodel.network.device import prepare_cpu
-from langmodel.text.sources import read_raw_lines
+from langmodel.text.sources import input_name, read_raw_lines
 
 
 def word_errors(reference: str, hypothesis: str) -> int:
@@ -30,6 +30,15 @@ def word_errors(reference: str, hypothesis: str) -> int:
         return max(len(reference.split()), len(hypothesis.split()))
     found = jiwer.process_words(reference, hypothesis)
     return int(found.substitutions + found.deletions + found.insertions)
+
+
+def _by_id(lines: list[str], ids: list[str], name: str) -> list[str]:
+    """The references of the lists `ids`, out of lines that begin with theirs. Raises InputError for none."""
+    references = {id: text for line in lines for id, _, text in [line.strip().partition(" ")] if id}
+    missing = [id for id in ids if id not in references]
+    if missing:
+        raise InputError(f"{name}: no line begins with {missing[0]!r}; expected utterance w1 w2 ...")
+    return [references[id] for id in ids]
 
 
 @click.command("tune-nbest")
@@ -51,14 +60,17 @@ def command(
 ) -> None:
     """Find --weight, --bonus and --share of `rescore` on NBEST files; REFERENCES has a line for each list.
 
-    An SRILM file is one list: name one for each line, in their order.
+    An SRILM file is one list: name one for each line, in their order. A Kaldi reference begins with its
+    utterance's id, in any order.
 
     Prints the word error rate of the lists as they are and as they become. Report it on other data.
     """
     chosen = NBEST_FORMATS[format_]
-    hypotheses = [h for file in nbest for h in chosen.read(read_raw_lines(file), file, group)]
+    hypotheses = [h for file in nbest for h in chosen.read(read_raw_lines(file), input_name(file), group)]
     grouped = lists(hypotheses)
     wanted = list(read_raw_lines(references))
+    if chosen.references_have_ids:
+        wanted = _by_id(wanted, [hypotheses[places[0]].list_id for places in grouped], references)
     if len(grouped) != len(wanted) or not grouped:
         named = ", ".join(nbest[:3]) + (", ..." if len(nbest) > 3 else "")
         raise InputError(f"{references}: {len(wanted)} lines for {len(grouped)} lists in {named}; one a list")

@@ -1,11 +1,19 @@
 """Surprisal of the regions of experimental sentences, and which condition a model prefers."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from langmodel.inference.language_model import LanguageModel
 from langmodel.inference.results import SentenceScore
 from langmodel.text.alignment import word_spans
+
+UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef"
+    "\U00020000-\U0003ffff]"
+)
+"""Thai, Lao, Burmese, Khmer, kana, Han and their punctuation: written without blanks between words."""
 
 
 @dataclass(frozen=True)
@@ -15,10 +23,6 @@ class Stimulus:
     item: str
     condition: str
     regions: tuple[str, ...]
-
-    @property
-    def text(self) -> str:
-        return " ".join(self.regions)
 
 
 @dataclass(frozen=True)
@@ -43,22 +47,37 @@ class ScoredStimulus:
         return sum(region.log_prob for region in self.regions)
 
 
+def joined(regions: Sequence[str], tokenize: Callable[[str], list[str]]) -> tuple[str, list[int]]:
+    """The sentence, and where each region begins in it.
+
+    Regions stand a blank apart, as words do. Where a script without blanks meets the border, there is none,
+    unless the tokenizer would then see other words.
+    """
+    text, starts = regions[0], [0]
+    for left, right in pairwise(regions):
+        unspaced = UNSPACED.match(left[-1]) or UNSPACED.match(right[0])
+        apart = not unspaced or tokenize(left + right) != [*tokenize(left), *tokenize(right)]
+        text += " " if apart else ""
+        starts.append(len(text))
+        text += right
+    return text, starts
+
+
 def score_stimuli(lm: LanguageModel, stimuli: Sequence[Stimulus]) -> Iterator[ScoredStimulus]:
     """In their order, each from the zero state."""
-    scores = lm.score_lines(stimulus.text for stimulus in stimuli)
-    for stimulus, score in zip(stimuli, scores, strict=True):
-        yield ScoredStimulus(stimulus, (*_by_region(stimulus, score), _end(score)))
+    sentences = [joined(stimulus.regions, lm.pipeline.tokenize) for stimulus in stimuli]
+    scores = lm.score_lines(text for text, _ in sentences)
+    for stimulus, (_, starts), score in zip(stimuli, sentences, scores, strict=True):
+        yield ScoredStimulus(stimulus, (*_by_region(stimulus, starts, score), _end(score)))
 
 
-def _by_region(stimulus: Stimulus, score: SentenceScore) -> Iterator[RegionScore]:
+def _by_region(stimulus: Stimulus, starts: Sequence[int], score: SentenceScore) -> Iterator[RegionScore]:
     words = score.words[:-1]
     begins = [start for start, _ in word_spans(score.text, [word.word for word in words])]
-    start = 0
-    for region in stimulus.regions:
-        end = start + len(region) + 1
+    ends = [*starts[1:], len(score.text)]
+    for region, start, end in zip(stimulus.regions, starts, ends, strict=True):
         own = [word for word, begin in zip(words, begins, strict=True) if start <= begin < end]
         yield RegionScore(region, len(own), sum(word.oov for word in own), sum(word.log_prob for word in own))
-        start = end
 
 
 def _end(score: SentenceScore) -> RegionScore:
@@ -73,6 +92,10 @@ class Preference:
     other: str
     items: int
     preferred: int
+    ties: int
+    """Items whose two values are equal: no preference."""
+    with_oov: int
+    """Items with a word outside the vocabulary in either sentence, or in either region."""
 
     @property
     def accuracy(self) -> float:
@@ -82,18 +105,27 @@ class Preference:
 def preferences(
     scored: Sequence[ScoredStimulus], expected: str, region: int | None = None
 ) -> list[Preference]:
-    """For every other condition, over the items that have both; a tie is no preference.
+    """For every other condition, over the items that have both.
 
     Whole sentences are compared, END included, or one region, counted from 1.
     """
-    by_item: dict[str, dict[str, float]] = {}
+    by_item: dict[str, dict[str, tuple[float, int]]] = {}
     for one in scored:
-        value = one.log_prob if region is None else one.regions[region - 1].log_prob
-        by_item.setdefault(one.stimulus.item, {})[one.stimulus.condition] = value
+        compared = one.regions if region is None else one.regions[region - 1 : region]
+        values = sum(r.log_prob for r in compared), sum(r.oov for r in compared)
+        by_item.setdefault(one.stimulus.item, {})[one.stimulus.condition] = values
     others = dict.fromkeys(one.stimulus.condition for one in scored if one.stimulus.condition != expected)
     found = []
     for other in others:
-        pairs = [c for c in by_item.values() if expected in c and other in c]
+        pairs = [(*c[expected], *c[other]) for c in by_item.values() if expected in c and other in c]
         if pairs:
-            found.append(Preference(other, len(pairs), sum(c[expected] > c[other] for c in pairs)))
+            found.append(
+                Preference(
+                    other,
+                    items=len(pairs),
+                    preferred=sum(ours > theirs for ours, _, theirs, _ in pairs),
+                    ties=sum(ours == theirs for ours, _, theirs, _ in pairs),
+                    with_oov=sum(bool(oov or other_oov) for _, oov, _, other_oov in pairs),
+                )
+            )
     return found

@@ -4,6 +4,7 @@ One class and one entry in NBEST_FORMATS each. Nothing is guessed: the format is
 """
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,6 +12,11 @@ from typing import Protocol
 from langmodel.errors import InputError
 
 LN_2, LN_10 = math.log(2), math.log(10)
+
+SRILM_MARKS = {"<s>", "</s>", "-pau-"}
+
+FAIRSEQ_LINE = re.compile(r"[A-Z]-\S+\t")
+FAIRSEQ_REMARK = re.compile(r"^Generate |\| (INFO|WARNING) \|")
 
 IMPOSSIBLE = -1e30
 """What -inf becomes: as hopeless, but 0 times it is 0."""
@@ -55,12 +61,18 @@ class NBestFormat(Protocol):
     help: str
     keeps_lm_apart: bool
     """Whether the list's own language model score stands by itself, so that it can be replaced."""
+    references_have_ids: bool = False
+    """Whether references begin with the name of their list."""
 
     def read(self, lines: Iterable[str], name: str, group: int | None) -> Iterator[Hypothesis]:
         """Raises InputError, naming file, line and reason, for what is not in this format."""
         ...
 
     def write(self, rescored: Rescored) -> Iterator[str]: ...
+
+    def best(self, hypothesis: Hypothesis) -> str:
+        """The line of a hypothesis that stands for its whole list."""
+        return hypothesis.text
 
 
 def _number(text: str, what: str, where: str) -> float:
@@ -77,8 +89,11 @@ def _shown(value: float) -> str:
     return f"{value:.6g}"
 
 
-class Srilm:
-    """`ascore lscore nwords w1 w2 …`, base 10; a file is one list (nbest-format(5)). lscore becomes new."""
+class Srilm(NBestFormat):
+    """`ascore lscore nwords w1 w2 …`, base 10; a file is one list (nbest-format(5)). lscore becomes new.
+
+    <s>, </s> and pauses among the words stay in the list, but are no words to the model.
+    """
 
     help = "SRILM: ascore lscore nwords w1 w2 ...; the new log10 takes lscore's place"
     keeps_lm_apart = True
@@ -98,16 +113,18 @@ class Srilm:
                 for part, what in zip(parts, ("ascore", "lscore", "nwords"), strict=False)
             )
             words = parts[3:]
-            if count != len(words) and words:
+            spoken = [word for word in words if word not in SRILM_MARKS]
+            if not len(spoken) <= count <= len(words) and words:
                 raise InputError(f"{where}: nwords is {parts[2]}, but {len(words)} words follow")
-            yield Hypothesis(name, " ".join(words), (parts[0],), ascore * LN_10, lscore * LN_10)
+            fields = (parts[0], " ".join(parts[2:]))
+            yield Hypothesis(name, " ".join(spoken), fields, ascore * LN_10, lscore * LN_10)
 
     def write(self, rescored: Rescored) -> Iterator[str]:
-        h = rescored.hypothesis
-        yield f"{h.fields[0]} {_shown(rescored.log_prob / LN_10)} {h.words} {h.text}".rstrip()
+        acoustic, rest = rescored.hypothesis.fields
+        yield f"{acoustic} {_shown(rescored.log_prob / LN_10)} {rest}"
 
 
-class Moses:
+class Moses(NBestFormat):
     """`id ||| text ||| Name= v … ||| total`, natural log. `LangModel= v` is added, the total redone."""
 
     help = "Moses, Marian: id ||| text ||| features ||| total; LangModel= ln p is added to the features"
@@ -136,56 +153,82 @@ class Moses:
         yield " ||| ".join([id, text, features, total, *rest])
 
 
-class Fairseq:
-    """fairseq-generate's lines `H-id\\tscore\\ttext`, base 2, among S-, T-, D- and P- lines."""
+class Fairseq(NBestFormat):
+    """fairseq-generate's lines `H-id\\tscore\\ttext`, base 2, among S-, T-, D-, P- and other lines.
 
-    help = "fairseq: H-id lines with score (base 2) and text among S-, T-, D-, P-; a line L-id is added"
+    The score is a mean over the tokens that were generated. What is put together is their sum: that of the
+    P- line, which has each token's score; without one, the mean times the words and END.
+    """
+
+    help = "fairseq: H-id lines with score (base 2, a mean) and text among others; a line L-id is added"
     keeps_lm_apart = False
 
     def read(self, lines: Iterable[str], name: str, group: int | None) -> Iterator[Hypothesis]:
         head: list[str] = []
-        entry: tuple[str, str, tuple[str, ...], float] | None = None
-        tail: list[str] = []
+        entry: tuple[str, tuple[str, ...]] | None = None
+        where, tail = name, list[str]()
         before: tuple[str, ...] = ()
 
         def made() -> Iterator[Hypothesis]:
             if entry is not None:
-                yield Hypothesis(*entry[:3], own=entry[3], before=before, after=tuple(tail))
+                place, fields = entry
+                own, tokens = self._sum(fields, tail, place)
+                id, text = fields[0][2:], fields[2]
+                kept = (*fields, str(tokens))
+                yield Hypothesis(id, text, kept, own=own, before=before, after=tuple(tail))
 
         for number, line in enumerate(lines, start=1):
             where = f"{name}:{number}"
-            kind, dash, _ = line.partition("-")
-            if kind == "H" and dash:
+            kind = line[0] if FAIRSEQ_LINE.match(line) else ""
+            if kind == "H":
                 yield from made()
                 parts = line.split("\t")
                 if len(parts) != 3:
                     raise InputError(
                         f"{where}: {len(parts)} columns; expected H-id, score and text with tabs between"
                     )
-                own = _number(parts[1], "the score", where) * LN_2
-                entry, before = (parts[0][2:], parts[2], tuple(parts), own), tuple(head)
+                entry, before = (where, tuple(parts)), tuple(head)
                 head, tail = [], []
-            elif kind in ("D", "P") and dash and entry is not None:
-                tail.append(line)
-            elif kind in ("S", "T") and dash:
+            elif kind in ("S", "T", "W") or entry is None:
+                if not kind and line.strip() and not FAIRSEQ_REMARK.search(line):
+                    raise InputError(f"{where}: {line[:40]!r} is no line of fairseq-generate, as H-id is")
                 head.append(line)
-            elif line.strip():
-                raise InputError(f"{where}: {line[:40]!r} begins with none of S-, T-, H-, D-, P-")
+            elif kind or not line.strip() or FAIRSEQ_REMARK.search(line):
+                tail.append(line)
+            else:
+                raise InputError(f"{where}: {line[:40]!r} is no line of fairseq-generate, as H-id is")
+        tail += head
         yield from made()
 
+    @staticmethod
+    def _sum(fields: tuple[str, ...], after: Sequence[str], where: str) -> tuple[float, int]:
+        """The whole hypothesis's natural-log score, and how many tokens it is the sum of."""
+        mean = _number(fields[1], "the score", where) * LN_2
+        for line in after:
+            if line.startswith("P-"):
+                parts = [_number(part, "a P- score", where) for part in line.split("\t")[-1].split()]
+                return sum(parts) * LN_2, max(1, len(parts))
+        tokens = len(fields[2].split()) + 1
+        return mean * tokens, tokens
+
     def write(self, rescored: Rescored) -> Iterator[str]:
-        name, score, text = rescored.hypothesis.fields
+        name, score, text, tokens = rescored.hypothesis.fields
         if rescored.total is not None:
-            score = _shown(rescored.total / LN_2)
+            score = _shown(rescored.total / LN_2 / int(tokens))
         yield f"{name}\t{score}\t{text}"
         yield f"L{name[1:]}\t{_shown(rescored.log_prob / LN_2)}"
         yield from rescored.hypothesis.after
 
 
-class OpenNMT:
-    """`group` lines for every source: text, or text and a natural-log score after a tab (`--with_score`)."""
+class OpenNMT(NBestFormat):
+    """`group` lines for every source: text, or text and a natural-log score after a tab (`--with_score`).
 
-    help = "OpenNMT-py: bare lines, --group N of them a source, perhaps with a score after a tab"
+    ln p is written after what the line has; put together, the total stands in the score's place.
+    """
+
+    help = (
+        "OpenNMT-py: bare lines, --group N of them a source, perhaps with a score; ln p is added after a tab"
+    )
     keeps_lm_apart = False
 
     def read(self, lines: Iterable[str], name: str, group: int | None) -> Iterator[Hypothesis]:
@@ -206,15 +249,18 @@ class OpenNMT:
             raise InputError(f"{name}: {number} lines are no multiple of --group {group}")
 
     def write(self, rescored: Rescored) -> Iterator[str]:
-        score = rescored.log_prob if rescored.total is None else rescored.total
-        yield f"{rescored.hypothesis.text}\t{_shown(score)}"
+        if rescored.total is None:
+            yield "\t".join([*rescored.hypothesis.fields, _shown(rescored.log_prob)])
+        else:
+            yield f"{rescored.hypothesis.text}\t{_shown(rescored.total)}"
 
 
-class Kaldi:
+class Kaldi(NBestFormat):
     """`utterance-N words …` in; `utterance-N cost` out, cost = -ln p, as Kaldi reads it."""
 
     help = "Kaldi: utterance-N words ... in, utterance-N and the negated ln p out"
     keeps_lm_apart = False
+    references_have_ids = True
 
     def read(self, lines: Iterable[str], name: str, group: int | None) -> Iterator[Hypothesis]:
         for number, line in enumerate(lines, start=1):
@@ -227,6 +273,9 @@ class Kaldi:
     def write(self, rescored: Rescored) -> Iterator[str]:
         score = rescored.log_prob if rescored.total is None else rescored.total
         yield f"{rescored.hypothesis.fields[0]} {_shown(-score)}"
+
+    def best(self, hypothesis: Hypothesis) -> str:
+        return f"{hypothesis.list_id} {hypothesis.text}".rstrip()
 
 
 NBEST_FORMATS: dict[str, NBestFormat] = {

@@ -22,8 +22,13 @@ MAX_LINE_BYTES = 64 * 2**20
 
 BLOCK_BYTES = 2**20
 
+STANDARD_INPUT = "standard input"
+
 LINE_BREAKS = re.compile("\r\n?|[\u2028\u2029\x85]")
-"""What ends a line beside LF, as Unicode has it."""
+"""What ends a line of prose beside LF, as Unicode has it."""
+
+ROW_BREAKS = re.compile("\r\n")
+"""The same where lines are counted, as other programs count them: the rest stands inside a line."""
 
 OPENERS: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
@@ -51,7 +56,9 @@ class Field:
     field: str | None = None
 
 
-def read_documents(source: str, wanted: Field | None = Field()) -> Iterator[Document]:
+def read_documents(
+    source: str, wanted: Field | None = Field(), breaks: re.Pattern[str] = LINE_BREAKS
+) -> Iterator[Document]:
     """The documents of one source, read as they are asked for; with `wanted` None, no file is a table.
 
     Raises CorpusError, naming the place and the remedy, for what cannot be read.
@@ -60,9 +67,9 @@ def read_documents(source: str, wanted: Field | None = Field()) -> Iterator[Docu
     if colon and scheme in SCHEMES and not Path(source).exists():
         yield from SCHEMES[scheme](rest)
     elif source == "-":
-        yield Document("standard input", decoded_lines(sys.stdin.buffer, "standard input"))
+        yield Document(STANDARD_INPUT, decoded_lines(sys.stdin.buffer, STANDARD_INPUT, breaks))
     else:
-        yield from _read_file(Path(source), wanted)
+        yield from _read_file(Path(source), wanted, breaks)
 
 
 def splits_by_document(source: str) -> bool:
@@ -77,10 +84,23 @@ def read_lines(source: str) -> Iterator[str]:
         yield from document.lines
 
 
+def read_rows(source: str) -> Iterator[str]:
+    """The same, but only LF and CRLF end a line, so that rows stay in step with other programs."""
+    for document in read_documents(source, breaks=ROW_BREAKS):
+        yield from document.lines
+
+
 def read_raw_lines(source: str) -> Iterator[str]:
     """The same, of a file that may also be a table: its lines as they stand."""
-    for document in read_documents(source, None):
+    if source != "-" and not Path(source).exists():
+        raise CorpusError(f"{source}: no such file; give its path, or - for standard input")
+    for document in read_documents(source, None, ROW_BREAKS):
         yield from document.lines
+
+
+def input_name(source: str) -> str:
+    """What messages call a source."""
+    return STANDARD_INPUT if source == "-" else source
 
 
 def _table_suffix(path: Path) -> str | None:
@@ -88,7 +108,7 @@ def _table_suffix(path: Path) -> str | None:
     return suffixes[-1] if suffixes and suffixes[-1] in TABLES else None
 
 
-def _read_file(path: Path, wanted: Field | None) -> Iterator[Document]:
+def _read_file(path: Path, wanted: Field | None, breaks: re.Pattern[str]) -> Iterator[Document]:
     if not path.exists():
         raise CorpusError(f"{path}: no such file; give a text file, '-', {' or '.join(SCHEMES)}:NAME")
     if path.is_dir():
@@ -100,7 +120,7 @@ def _read_file(path: Path, wanted: Field | None) -> Iterator[Document]:
     with stream:
         table = _table_suffix(path)
         if table is None or wanted is None:
-            yield Document(str(path), decoded_lines(stream, str(path)))
+            yield Document(str(path), decoded_lines(stream, str(path), breaks))
         else:
             yield from TABLES[table](decoded_lines(stream, str(path)), path, wanted)
 
@@ -125,8 +145,8 @@ def _blocks(stream: BinaryIO, where: str) -> Iterator[bytes]:
         raise CorpusError(f"{where}: cannot be read ({error})") from None
 
 
-def decoded_lines(stream: BinaryIO, where: str) -> Iterator[str]:
-    """UTF-8 lines without their ends; LF, CRLF, CR, U+0085, U+2028 and U+2029 all end a line.
+def decoded_lines(stream: BinaryIO, where: str, breaks: re.Pattern[str] = LINE_BREAKS) -> Iterator[str]:
+    """UTF-8 lines without their ends; LF and all of `breaks` end a line.
 
     Raises CorpusError for other encodings and NUL bytes, naming byte offset and line.
     """
@@ -148,7 +168,7 @@ def decoded_lines(stream: BinaryIO, where: str) -> Iterator[str]:
             ) from None
         offset += len(block)
         line += block.count(b"\n")
-        yield from LINE_BREAKS.sub("\n", text).removesuffix("\n").split("\n")
+        yield from breaks.sub("\n", text).removesuffix("\n").split("\n")
 
 
 def _refuse_nul(block: bytes, where: str, offset: int, line: int) -> None:

@@ -12,6 +12,7 @@ from conftest import make_model
 
 from langmodel.cli.main import run
 from langmodel.inference.language_model import load
+from langmodel.inference.stimuli import joined
 from langmodel.storage.model_file import SavedModel, save_model
 
 STIMULI = """item,condition,regions,note
@@ -69,12 +70,12 @@ def test_the_expected_condition_is_compared_item_by_item(place, capsys):
         ("item,condition,regions\n1,a,b||c\n", "", "s.csv:2: an empty region"),
         ("item,condition,regions\n1,a,\n", "", "an empty region"),
         ("item,condition,regions\n1,a,b,c\n", "", "quote a cell with commas"),
-        ("item,condition,regions\n1,a\n", "", "s.csv:2: other cells"),
+        ("item,condition,regions\n1,a\n", "", "s.csv:2: 2 cells where the first row has 3"),
         ("item,condition,regions\n1,a,b\n1,a,c\n", "", "has condition 'a' twice"),
         ("item,condition,regions\n", "", "no stimuli"),
         ("", "", "no column item, condition, regions"),
         ('item,condition,regions\n1,a,"b|c\n2,a,d\n', "", "a quote may be open"),
-        ("regions,item,condition\na|b,1\n", "", "other cells"),
+        ("regions,item,condition\na|b,1\n", "", "2 cells where the first row has 3"),
         (STIMULI, " --at 1", "--at is for --expect"),
         (STIMULI, " --expect fine", "no condition 'fine'"),
         (STIMULI, " --expect good --at 9", "--at 9, but a sentence has 2"),
@@ -88,6 +89,37 @@ def test_bad_stimuli_are_one_line(place, capsys, text, options, reason):
     assert reason in captured.err
     assert captured.err.count("\n") == 1
     assert captured.out == ""
+
+
+@pytest.mark.parametrize("text", [
+    "Item; Condition ;REGIONS\n1;good;a|b\n1;bad;a|c\n;;\n",
+    "note\titem\tcondition\tregions\nx\t1\tgood\ta|b\ny\t1\tbad\ta|c\n",
+])  # fmt: skip
+def test_columns_may_stand_between_semicolons_or_tabs(place, capsys, text):
+    (place / "s.csv").write_text("item,condition,regions\n1,good,a|b\n1,bad,a|c\n")
+    expected = out(capsys, "stimuli m.safetensors s.csv")
+    (place / "s.csv").write_text(text)
+    assert out(capsys, "stimuli m.safetensors s.csv") == expected
+
+
+def test_equal_sentences_and_unknown_words_are_told(place, capsys):
+    (place / "s.csv").write_text("item,condition,regions\n1,x,a|zzz\n1,y,a|yyy\n2,x,a\n2,y,b\n")
+    assert "of 2 items (1 equal, 1 with unknown words)" in out(
+        capsys, "stimuli m.safetensors s.csv --expect x"
+    )
+
+
+@pytest.mark.parametrize(
+    ("regions", "text", "starts"),
+    [
+        (("The keys", "are"), "The keys are", [0, 9]),
+        (("我们今天", "去", "公园。"), "我们今天去公园。", [0, 4, 5]),
+        (("我用", "Python", "写"), "我用Python写", [0, 2, 8]),
+    ],
+)
+def test_regions_of_scripts_without_blanks_get_none(regions, text, starts):
+    assert joined(regions, list) == (text, starts)
+    assert joined(regions, str.split)[0] == " ".join(regions)  # words that blanks alone part stay apart
 
 
 def test_next_prints_the_likeliest_words_after_each_line(place, capsys, monkeypatch):
@@ -105,10 +137,13 @@ def test_an_open_vocabulary_shares_out_what_unk_has(place, capsys):
     log_prob = sum(lm.score(text).log_prob for text in ("a b zzz", "yyy a"))
     row = json.loads(out(capsys, "evaluate m.safetensors t.txt --open-vocabulary 105 --json"))
     assert row["open_vocabulary_perplexity"] == pytest.approx(math.exp((-log_prob + 2 * math.log(100)) / 7))
-    assert row["bits_per_character"] == pytest.approx(-log_prob / math.log(2) / len("a b zzz\nyyy a\n"))
+    bits = (-log_prob + 2 * math.log(100)) / math.log(2)
+    assert row["bits_per_character"] == pytest.approx(bits / len("a b zzz\nyyy a\n"))
+    assert "bits_per_character" not in json.loads(out(capsys, "evaluate m.safetensors t.txt --json"))
+    assert "none that compares" in out(capsys, "evaluate m.safetensors t.txt")
     table = out(capsys, "evaluate m.safetensors t.txt --open-vocabulary 105")
     assert "open vocabulary" in table
-    assert "(14, line ends counted, unknown words not spelled out)" in table
+    assert "(14 with line ends, open vocabulary)" in table
     assert run("evaluate m.safetensors t.txt --open-vocabulary 5".split()) == 2
     assert "must have more than the 5 known" in capsys.readouterr().err
 

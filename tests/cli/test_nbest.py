@@ -59,6 +59,9 @@ def test_rescore_reads_standard_input(place, capsys, monkeypatch):
     ("line", "reason"),
     [
         ("rescore m.safetensors list", "Missing option '--format'"),
+        ("rescore m.safetensors list --format srilm --weight nan", "'nan' is not a finite number"),
+        ("rescore m.safetensors list --format srilm --weight 1 --bonus inf", "'inf' is not a finite number"),
+        ("rescore m.safetensors none --format srilm", "none: no such file; give its path"),
         ("rescore m.safetensors list --format moses", "list:1: 1 columns"),
         ("rescore m.safetensors list --format srilm --weight heavy", "'heavy' is not a valid float"),
         ("rescore m.safetensors list --format srilm --bonus 1", "add --weight"),
@@ -109,3 +112,14 @@ def test_an_impossible_score_is_the_worst_and_no_crash(place, capsys):
     assert [row.split()[0] for row in ranked] == ["-10", "-12", "-inf"]
     (place / "references").write_text("c d\n")
     assert "0.00%" in out(capsys, "tune-nbest m.safetensors list references --format srilm")
+
+
+def test_kaldi_references_are_found_by_their_utterance(place, capsys):
+    pytest.importorskip("jiwer")
+    (place / "kaldi").write_text("utt-a-1 a b\nutt-a-2 a c\nutt-b-1 c d\n")
+    (place / "text").write_text("utt-b c d\nutt-a a b\n")
+    report = out(capsys, "tune-nbest m.safetensors kaldi text --format kaldi")
+    assert "0.00%  (0 errors in 4 words)" in report
+    (place / "text").write_text("utt-b c d\na b\n")
+    assert run("tune-nbest m.safetensors kaldi text --format kaldi".split()) == 2
+    assert "no line begins with 'utt-a'" in capsys.readouterr().err

@@ -1,13 +1,18 @@
 """Exact text of every format, of a uniform model: five words, UNK and END have probability 1/7 each."""
 
+import json
 import math
 
 import pytest
 import torch
 from conftest import make_model
 
+from langmodel.cli.main import run
 from langmodel.cli.score_formats import FORMATS, Style
 from langmodel.inference.language_model import LanguageModel
+from langmodel.storage.model_file import SavedModel, save_model
+from langmodel.text.pipeline import Pipeline
+from langmodel.text.vocabulary import END_ID
 
 LINES = ["a Zebra b", ""]
 
@@ -65,8 +70,8 @@ def test_kenlm():
 
 def test_srilm_summary_of_a_closed_vocabulary():
     assert written("srilm", file="in.txt") == [
-        "file in.txt: 2 sentences, 3 words, 1 OOVs",
-        "0 zeroprobs, logprob= -3.38039 ppl= 7 ppl1= 49",
+        "file in.txt: 1 sentences, 3 words, 1 OOVs",
+        "0 zeroprobs, logprob= -2.53529 ppl= 7 ppl1= 18.5203",
     ]
 
 
@@ -80,13 +85,8 @@ def test_srilm_every_word_of_a_closed_vocabulary():
         "1 sentences, 3 words, 1 OOVs",
         "0 zeroprobs, logprob= -2.53529 ppl= 7 ppl1= 18.5203",
         "",
-        "",
-        "\tp( </s> | <s> ) \t= [rnn] 0.142857 [ -0.845098 ]",
-        "1 sentences, 0 words, 0 OOVs",
-        "0 zeroprobs, logprob= -0.845098 ppl= 7 ppl1= undefined",
-        "",
-        "file in.txt: 2 sentences, 3 words, 1 OOVs",
-        "0 zeroprobs, logprob= -3.38039 ppl= 7 ppl1= 49",
+        "file in.txt: 1 sentences, 3 words, 1 OOVs",
+        "0 zeroprobs, logprob= -2.53529 ppl= 7 ppl1= 18.5203",
     ]
 
 
@@ -145,3 +145,44 @@ def test_entropy_reduction_is_the_fall_from_the_word_before():
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_takes_no_lines_at_all(name):
     assert isinstance(written(name, []), list)
+
+
+def test_nothing_has_no_minus_in_front():
+    lm = uniform_model()
+    with torch.no_grad():
+        lm.network.output_bias[END_ID] = 900.0
+    assert written("lm-zoo", [""], lm)[1] == "1\t1\t</s>\t0.000000"
+    assert written("tsv", [""], lm, per_word=True)[1].split("\t")[3:5] == ["0.000000", "0.000000"]
+
+
+def test_what_would_cut_a_row_or_a_column_does_not():
+    (_, row) = written("tsv", ["a\u2028b\rc"])
+    assert row.endswith("\ta b c")
+    lm = uniform_model()
+    characters = LanguageModel(lm.network, lm.vocabulary, Pipeline(tokenizer="character", sentences="line"))
+    rows = written("neural-complexity", ["a b"], characters)
+    assert [row.split(" ")[0] for row in rows[1:]] == ["a", "\u2581", "b"]
+    assert all(len(row.split()) == 7 for row in rows)
+
+
+def test_a_base_other_than_e_is_told_in_json():
+    (row,) = written("jsonl", ["a"], base="2")
+    assert json.loads(row)["base"] == 2
+
+
+@pytest.mark.parametrize(
+    "flags", ["--format kenlm --base 2", "--format jsonl --per-word", "--format tsv --srilm-debug 1"]
+)
+def test_a_flag_of_another_format_is_refused(flags, capsys):
+    assert run(["score", "none", *flags.split()]) == 2
+    assert "is for --format" in capsys.readouterr().err
+
+
+def test_a_row_in_is_a_row_out(tmp_path, capsys):
+    lm = uniform_model()
+    parts = {"network": lm.network.float(), "vocabulary": lm.vocabulary, "pipeline": lm.pipeline}
+    save_model(tmp_path / "m", SavedModel(**parts, context="sentence"))
+    (tmp_path / "t.txt").write_bytes("a\u2028b\n\na\x85b\r\nc\rd".encode())
+    assert run(["score", str(tmp_path / "m"), str(tmp_path / "t.txt")]) == 0
+    rows = capsys.readouterr().out.split("\n")
+    assert [row.split("\t")[-1] for row in rows[1:-1]] == ["a b", "", "a b", "c d"]

@@ -36,7 +36,7 @@ EXPECTED_WITHOUT_WEIGHT = {
     "D-3\t-0.5\tthe cat\nP-3\t-1 -0.2\n"
     "H-3\t-0.75\ta cat\nL-3\t-6.64386\nD-3\t-0.75\ta cat\nP-3\t-1 -0.2\n"
     "S-4\tassis\nH-4\t-0.1\tsat\nL-4\t-9.96578\n",
-    "opennmt": "the cat\t-2.30259\na cat\t-4.60517\nsat\t-6.90776\nsits\t-9.21034\n",
+    "opennmt": "the cat\t-1.5\t-2.30259\na cat\t-2\t-4.60517\nsat\t-1\t-6.90776\nsits\t-3\t-9.21034\n",
     "kaldi": "utt-a-1 2.30259\nutt-a-2 4.60517\nutt-b-1 6.90776\n",
 }
 
@@ -51,7 +51,7 @@ def test_a_list_is_written_as_its_program_reads_it(name):
 
 EXPECTED_WITH_TOTAL = {
     "moses": "1 ||| sat ||| LM= -1 TM= 0 LangModel= -6.90776 ||| -4.15888",
-    "fairseq": "H-4\t-6\tsat",
+    "fairseq": "H-4\t-3\tsat",
     "opennmt": "sat\t-4.15888",
     "kaldi": "utt-b-1 4.15888",
 }
@@ -73,7 +73,9 @@ def test_entries_belong_to_the_list_that_they_name():
 def test_scores_become_natural_logs():
     assert read("srilm", "-2 -3 1 a\n")[0].own == pytest.approx(-2 * math.log(10))
     assert read("srilm", "-2 -3 1 a\n")[0].own_lm == pytest.approx(-3 * math.log(10))
-    assert read("fairseq", "H-1\t-3\ta\n")[0].own == pytest.approx(-3 * math.log(2))
+    assert read("fairseq", "H-1\t-3\ta b\n")[0].own == pytest.approx(-3 * 3 * math.log(2))
+    by_token = read("fairseq", "H-1\t-3\ta b\nP-1\t-2 -1 -3 -6\n")[0]
+    assert by_token.own == pytest.approx(-12 * math.log(2))
     assert read("moses", "0 ||| a ||| ||| -3\n")[0].own == -3
 
 
@@ -89,7 +91,7 @@ def test_scores_become_natural_logs():
         ("moses", "0 ||| a ||| ||| -3\n0 ||| a ||| ||| -3 ||| 0-0\n", r"list.txt:2: 5 columns, but 4"),
         ("moses", "0 ||| a ||| ||| nan\n", r"the total is 'nan', no score"),
         ("fairseq", "H-1\ta\n", r"list.txt:1: 2 columns"),
-        ("fairseq", "the cat\n", r"'the cat' begins with none"),
+        ("fairseq", "the cat\n", r"list.txt:1: 'the cat' is no line of fairseq-generate"),
         ("opennmt", "a\t-1\nb\n", r"list.txt:2: 1 columns; expected 2"),
         ("opennmt", "a\t-1\nb\t-1\nc\t-1\n", r"3 lines are no multiple of --group 2"),
         ("kaldi", "the cat\n", r"list.txt:1: 'the' is no utterance-N"),
@@ -99,6 +101,28 @@ def test_scores_become_natural_logs():
 def test_a_malformed_line_is_named_with_its_number_and_reason(name, text, reason):
     with pytest.raises(InputError, match=reason):
         read(name, text)
+
+
+def test_srilm_marks_and_pauses_stay_in_the_list_and_out_of_the_text():
+    (plain, marked) = read("srilm", "-1 -2 2 a b\n-1 -2 2 <s> a -pau- b </s>\n")
+    assert marked.text == plain.text == "a b"
+    assert marked.words == 2
+    (line,) = NBEST_FORMATS["srilm"].write(Rescored(marked, -math.log(10), None))
+    assert line == "-1 -1 2 <s> a -pau- b </s>"
+
+
+def test_what_fairseq_says_beside_its_lists_is_kept():
+    text = "2021 | INFO | fairseq | loaded\nS-1\tx\nW-1\t0.1\tseconds\nH-1\t-1\ta\n"
+    text += "Generate test with beam=5: BLEU4 = 3\n"
+    (hypothesis,) = read("fairseq", text)
+    assert written("fairseq", [hypothesis], [-math.log(2)], [None]).splitlines() == [
+        *text.splitlines()[:4], "L-1\t-1", text.splitlines()[4],
+    ]  # fmt: skip
+
+
+def test_the_best_of_a_kaldi_list_keeps_its_utterance():
+    lines = [NBEST_FORMATS["kaldi"].best(h) for h in read("kaldi", LISTS["kaldi"] + "utt-c-1\n")]
+    assert lines == ["utt-a the cat", "utt-a a cat", "utt-b sat", "utt-c"]
 
 
 def test_open_nmt_lists_do_not_say_how_many_belong_together():
