@@ -25,6 +25,10 @@ class ModelFileError(InputError):
     """A model file that is damaged, foreign, or of a newer format."""
 
 
+class NewerFormatError(ModelFileError):
+    """A model file that a later langmodel has written: whole, but not for this version."""
+
+
 class TrainingError(LangModelError):
     """Training had to stop: the loss or a gradient is no longer a number, say."""
 

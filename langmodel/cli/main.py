@@ -6,11 +6,13 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
 from langmodel import __version__
+from langmodel.cli.signals import quitting_at_once
 from langmodel.errors import LangModelError
 
 COMMANDS = {
@@ -29,6 +31,11 @@ COMMANDS = {
 }
 """Every verb, in the order of use, with its line of help; each lives in the module of its name."""
 
+OUT_OF_MEMORY = "in training, lower --batch-size, --bptt or --hidden-size; elsewhere, give shorter lines"
+
+SIGNS_OF_FULL_MEMORY = ("out of memory", "can't allocate memory", "STATUS_ALLOC_FAILED")
+"""In what PyTorch says, of the CPU's allocator, of CUDA's, and of cuBLAS and cuDNN."""
+
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 
 
@@ -41,7 +48,8 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"langmodel.cli.{cmd_name.replace('-', '_')}")
+        with quitting_at_once():
+            module = importlib.import_module(f"langmodel.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 
@@ -88,15 +96,15 @@ def run(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except MemoryError:
-        _say("out of memory; lower --batch-size, --bptt or --hidden-size")
+        _say(f"out of memory; {OUT_OF_MEMORY}")
         return 1
     except OSError as error:
         _say(f"{error.filename or 'input or output'}: {error.strerror or error}")
         return 1
     except RuntimeError as error:
-        if "out of memory" not in str(error) and "can't allocate memory" not in str(error):
+        if not any(sign in str(error) for sign in SIGNS_OF_FULL_MEMORY):
             raise
-        _say("out of memory on the device; lower --batch-size, --bptt or --hidden-size")
+        _say(f"out of memory on the device; {OUT_OF_MEMORY}")
         return 1
 
 
@@ -106,6 +114,8 @@ def main() -> NoReturn:
     Text goes out as it came in: UTF-8. SIGTERM unwinds the stack, so that nothing half-made is left.
     """
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")

@@ -14,10 +14,10 @@ from tqdm import tqdm
 from langmodel.cli.baselines import compare_with_baselines
 from langmodel.cli.signals import StopSignal
 from langmodel.cli.training_run import TrainingRun
-from langmodel.errors import ConfigError, InputError, ModelFileError
+from langmodel.errors import ConfigError, InputError, ModelFileError, NewerFormatError
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.storage.atomic import locked_directory
-from langmodel.storage.model_file import BEST, LAST, PREVIOUS, SavedModel, load_model
+from langmodel.storage.model_file import BEST, DAMAGED, LAST, PREVIOUS, SavedModel, load_model
 from langmodel.storage.run_files import CURVES, METRICS, RUN, cut_metrics, read_run
 from langmodel.storage.training_state import TrainingState
 from langmodel.text.corpus import Corpus, is_corpus
@@ -148,11 +148,16 @@ def _resumed(
     previous = last.with_name(PREVIOUS)
     try:
         saved = load_model(last, device)
+    except NewerFormatError:
+        raise
     except ModelFileError as error:
         if not previous.exists():
             raise
-        warn(f"WARNING: {error}. Going on from the older {previous}")
         saved = load_model(previous, device)
+        if ranks.writes and last.exists():
+            # The next save keeps as `previous` what is `last` then: the damaged must not push out the good.
+            last.replace(last.with_name(DAMAGED))
+        warn(f"WARNING: {error}. Going on from the older {previous}")
     if saved.training is None:
         raise InputError(f"{last}: holds no training state; it cannot be resumed")
     settings = saved.training.values.get("config")

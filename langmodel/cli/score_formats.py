@@ -115,7 +115,6 @@ def _jsonl(scores: Iterator[SentenceScore], style: Style) -> Iterator[str]:
             "tokens": score.tokens,
             "oov": score.oov,
             "perplexity": _finite(score.perplexity),
-            **({} if style.base == "e" else {"base": int(style.base)}),
             "words": [
                 {"word": word.word, "log_prob": _finite(style.log(word.log_prob)), "oov": word.oov}
                 for word in score.words

@@ -1,10 +1,15 @@
-"""Ctrl-C and SIGTERM as a flag: training stops at the next step and saves."""
+"""Ctrl-C, SIGTERM and SIGHUP as a flag: training stops at the next step and saves."""
 
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
+
+HANGUP = getattr(signal, "SIGHUP", None)
+"""A terminal that goes away; Windows has none."""
 
 
 class StopSignal:
@@ -17,7 +22,7 @@ class StopSignal:
 
     @property
     def exit_code(self) -> int:
-        """130 after SIGINT, 143 after SIGTERM, 0 if none came."""
+        """130 after SIGINT, 143 after SIGTERM, 129 after SIGHUP, 0 if none came."""
         return 128 + self.number if self.number else 0
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
@@ -26,13 +31,29 @@ class StopSignal:
             os.kill(os.getpid(), number)
         self.number = number
         if not self._quiet:
-            os.write(sys.stderr.fileno(), b"\nstopping after this step; once more to quit at once\n")
+            with suppress(OSError):
+                os.write(sys.stderr.fileno(), b"\nstopping after this step; once more to quit at once\n")
 
     def __enter__(self) -> "StopSignal":
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._receive)
+        for number in (signal.SIGINT, signal.SIGTERM, HANGUP):
+            # Under nohup, SIGHUP is ignored, and stays so.
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._receive)
         return self
 
     def __exit__(self, *error: object) -> None:
         for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def quitting_at_once() -> Iterator[None]:
+    """A signal ends the process with its code and unwinds nothing: for imports, which swallow exceptions."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, lambda received, _: os._exit(128 + received))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
             signal.signal(number, handler)

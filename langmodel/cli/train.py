@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from langmodel.cli.options import device_option, given, setting, threads_option
+from langmodel.cli.signals import quitting_at_once
 from langmodel.errors import ConfigError
 from langmodel.network.architecture import CELL_NAMES, CONTEXTS
 from langmodel.training.config import (
@@ -144,9 +145,10 @@ def command(
     # A resumed run has its own settings; those that are named must agree with them.
     config = TrainingConfig() if resume else TrainingConfig(**chosen)
 
-    from langmodel.cli.run_directory import Wanted, train_in
-    from langmodel.network.device import choose_device, prepare_cpu
-    from langmodel.text.corpus import open_corpus
+    with quitting_at_once():
+        from langmodel.cli.run_directory import Wanted, train_in
+        from langmodel.network.device import choose_device, prepare_cpu
+        from langmodel.text.corpus import open_corpus
 
     prepare_cpu(threads)
     return train_in(

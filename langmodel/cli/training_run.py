@@ -4,6 +4,7 @@ import math
 import platform
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ class TrainingRun:
                 "epoch": evaluation.epoch,
                 "tokens": evaluation.tokens,
                 "learning_rate": evaluation.learning_rate,
-                "train_loss": evaluation.train_loss,
+                "train_loss": min(evaluation.train_loss, sys.float_info.max),
                 "train_perplexity": min(perplexity(evaluation.train_loss, 1), sys.float_info.max),
                 "valid_loss": valid and valid.loss,
                 "valid_perplexity": valid and min(valid.perplexity, sys.float_info.max),
@@ -110,7 +111,9 @@ class TrainingRun:
         return self.trainer.total_tokens // self.config.epochs
 
     def say(self, line: str) -> None:
-        tqdm.write(line, file=sys.stderr)
+        """On standard error; a run goes on when nobody listens any more."""
+        with suppress(OSError):
+            tqdm.write(line, file=sys.stderr)
 
     def _saved(self, network: RecurrentLM, training: TrainingState | None = None) -> SavedModel:
         progress = self.trainer.progress
@@ -198,5 +201,5 @@ class TrainingRun:
             judged = "validation" if self.corpus.statistics["valid"].tokens else "training"
             print(f"best {judged} perplexity {shown_perplexity(progress['best_loss'])} "
                   f"at step {progress['best_step']:,}")  # fmt: skip
-        files = [BEST, LAST, METRICS, RUN] + ([CURVES] if drawn else [])
+        files = [name for name in (BEST, LAST, METRICS, RUN, CURVES) if (self.directory / name).exists()]
         print(f"written to {self.directory}: {', '.join(files)}")

@@ -186,6 +186,8 @@ def _choose(
     """A word for every row, its log-probability under the unfiltered model, and log(1 - p(UNK)) there."""
     probabilities_BV = torch.softmax(raw_BV, 1)
     kept_B = torch.log1p(-probabilities_BV[:, UNK_ID].double())
+    if bool(kept_B.isnan().any()):
+        raise SamplingError("the network's numbers overflow; its weights are not those of a trained model")
     if not filters and bool((probabilities_BV[:, banned].sum(1) < MOST_BANNED).all()):
         probabilities_BV[:, banned] = 0.0
         chosen_B = draw(probabilities_BV, uniform_B)

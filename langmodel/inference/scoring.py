@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from langmodel.errors import LangModelError
 from langmodel.network.cells import State
 from langmodel.network.evaluation import EVALUATION_STEPS
 from langmodel.network.likelihood import token_details, token_nll
@@ -21,6 +22,9 @@ BLOCK_SENTENCES = 2_048
 """Sentences read ahead, so that like lengths can be scored together; bounds memory on a stream."""
 
 BATCH_SENTENCES = 64
+
+BATCH_TOKENS = 2**14
+"""Fewer sentences are scored together where they would take more than this, padding counted."""
 
 Scores = npt.NDArray[np.float64]
 """A row for every word of a sentence and for END; columns as the measure gives them."""
@@ -58,6 +62,8 @@ def _score_batch(
         whole[slice(None) if window.positions_N is None else window.positions_N] = measured_NC
         parts.append(whole.view(steps, batch, -1).cpu().numpy())
     scores = np.concatenate(parts)
+    if np.isnan(scores).any():
+        raise LangModelError("the network's numbers overflow; its weights are not those of a trained model")
     return [scores[: len(sentence), column].copy() for column, sentence in enumerate(sentences)], state
 
 
@@ -73,13 +79,23 @@ def score_sentences(
     while block := [[*sentence, END_ID] for sentence in islice(waiting, BLOCK_SENTENCES)]:
         order = sorted(range(len(block)), key=lambda index: len(block[index]))
         scored: list[Scores] = [np.empty(0)] * len(block)
-        for start in range(0, len(order), BATCH_SENTENCES):
-            batch = order[start : start + BATCH_SENTENCES]
+        for batch in _batches(order, [len(sentence) for sentence in block]):
             zero = network.zero_state(len(batch))
             rows, _ = _score_batch(network, [block[i] for i in batch], zero, measure)
             for index, row in zip(batch, rows, strict=True):
                 scored[index] = row
         yield from scored
+
+
+def _batches(order: Sequence[int], lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Sentences that are scored together; `order` goes from the shortest to the longest."""
+    batch: list[int] = []
+    for index in order:
+        if len(batch) == BATCH_SENTENCES or (batch and (len(batch) + 1) * lengths[index] > BATCH_TOKENS):
+            yield batch
+            batch = []
+        batch.append(index)
+    yield batch
 
 
 def score_document(

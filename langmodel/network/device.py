@@ -43,8 +43,9 @@ def prepare_cpu(threads: int | None) -> None:
 
     None: as many threads as there are usable cores; processes that torchrun starts share them.
     """
-    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    torch.set_num_threads(threads or max(1, usable_cores() // processes))
+    processes = os.environ.get("LOCAL_WORLD_SIZE", "1")
+    share = int(processes) if processes.isdecimal() else 1
+    torch.set_num_threads(threads or max(1, usable_cores() // max(1, share)))
     torch.set_flush_denormal(True)
     _keep_freed_memory()
 

@@ -14,7 +14,7 @@ from langmodel.text.vocabulary import START_ID, Vocabulary
 
 START_TOKEN, END_TOKEN = "SENTENCE_START", "SENTENCE_END"
 
-MAX_ARRAY_BYTES = 2**32
+MAX_ARRAY_BYTES = 2**29
 
 
 def read_tutorial(weights: Path, words: Sequence[str], *, where: str) -> tuple[ReferenceLM, Vocabulary]:
@@ -56,7 +56,7 @@ def _read_arrays(weights: Path) -> dict[str, npt.NDArray[Any]]:
             for member in archive.infolist():
                 if member.file_size > MAX_ARRAY_BYTES:
                     raise InputError(
-                        f"{weights}: {member.filename} is larger than {MAX_ARRAY_BYTES >> 30} GiB"
+                        f"{weights}: {member.filename} is larger than {MAX_ARRAY_BYTES >> 20} MiB"
                     )
         with np.load(weights, allow_pickle=False) as archive:
             missing = [name for name in "UVW" if name not in archive]

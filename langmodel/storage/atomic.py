@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,6 +13,9 @@ try:
     import fcntl
 except ImportError:  # Windows: no advisory locks; two trainers in one directory are the user's care
     fcntl = None  # type: ignore[assignment]
+
+NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+"""A directory from elsewhere may hold links that lead out of it, or pipes that nobody reads."""
 
 TEMPORARY_PREFIX = ".writing-"
 
@@ -60,7 +64,7 @@ def _copy_by_name(path: Path, copy: Path) -> None:
 
 
 def _write(path: Path, data: bytes) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | NO_LINK, 0o644)
     try:
         rest = memoryview(data)
         while rest:
@@ -101,9 +105,12 @@ def locked_directory(directory: Path) -> Iterator[None]:
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        handle = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        handle = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT | NO_LINK, 0o644)
     except OSError as error:
         raise InputError(f"{directory}: cannot be written ({error.strerror}); choose another") from None
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise InputError(f"{directory / '.lock'}: not a regular file; remove it, or choose another directory")
     try:
         if fcntl is not None:
             try:

@@ -16,14 +16,15 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from langmodel.errors import ModelFileError
+from langmodel.errors import ModelFileError, NewerFormatError
 
 FORMAT = 2
 """Raised when an older langmodel could no longer read what this one writes."""
 
 KEY = "langmodel"
 BLANK_DIGEST = "0" * 64
-MAX_HEADER_BYTES = 100_000_000
+MAX_HEADER_BYTES = 32 * 2**20
+"""Room for a million words. JSON may take many times its size in memory before it is refused."""
 
 
 def pack(tensors: dict[str, Tensor], document: dict[str, Any]) -> bytes:
@@ -60,7 +61,7 @@ def read_document(path: Path, data: bytes) -> dict[str, Any]:
     if type(found) is not int or type(digest) is not str or len(digest) != len(BLANK_DIGEST):
         raise ModelFileError(f"{path}: damaged, or not written by langmodel; {_REMEDY}")
     if found > FORMAT:
-        raise ModelFileError(
+        raise NewerFormatError(
             f"{path}: format {found}; this version reads up to {FORMAT}. Upgrade langmodel to read it"
         )
     try:

@@ -21,6 +21,9 @@ BEST, LAST = "best.safetensors", "last.safetensors"
 PREVIOUS = "previous.safetensors"
 """What `last` was before the latest save: --resume falls back to it if `last` is damaged."""
 
+DAMAGED = "damaged.safetensors"
+"""A `last` that could not be read, put aside."""
+
 WEIGHT, TRAINING = "model.", "training."
 """Prefixes of tensor names."""
 

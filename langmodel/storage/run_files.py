@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from langmodel.errors import InputError, LangModelError
-from langmodel.storage.atomic import write_atomically
+from langmodel.storage.atomic import NO_LINK, write_atomically
+
+ROW = {"step": int, "tokens": int, "train_perplexity": float}
+"""What every row of metrics.jsonl has, at least."""
 
 RUN, METRICS, CURVES = "run.json", "metrics.jsonl", "curves.svg"
 
@@ -31,7 +34,8 @@ def read_run(directory: Path) -> dict[str, Any]:
 
 def append_metrics(directory: Path, row: dict[str, Any]) -> None:
     try:
-        with (directory / METRICS).open("a", encoding="utf-8") as file:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | NO_LINK
+        with os.fdopen(os.open(directory / METRICS, flags, 0o644), "w", encoding="utf-8") as file:
             file.write(json.dumps(row, allow_nan=False) + "\n")
             file.flush()
             os.fsync(file.fileno())
@@ -42,23 +46,23 @@ def append_metrics(directory: Path, row: dict[str, Any]) -> None:
 
 
 def read_metrics(directory: Path) -> list[dict[str, Any]]:
-    """The rows so far, in order; a last row that a crash cut short is left out."""
+    """The rows so far, in order; those that a crash or a disk has spoilt are left out."""
     file = directory / METRICS
     rows: list[dict[str, Any]] = []
     if not file.is_file():
         return rows
-    for line in file.read_text(encoding="utf-8").splitlines():
+    for line in file.read_text(encoding="utf-8", errors="replace").split("\n"):
         try:
             row = json.loads(line)
-        except ValueError:
-            break
-        if isinstance(row, dict):
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(row, dict) and all(type(row.get(name)) is kind for name, kind in ROW.items()):
             rows.append(row)
     return rows
 
 
 def cut_metrics(directory: Path, step: int) -> None:
     """Forget the rows of steps after `step`: a resumed run takes those steps again."""
-    kept = [row for row in read_metrics(directory) if row.get("step", 0) <= step]
+    kept = [row for row in read_metrics(directory) if row["step"] <= step]
     text = "".join(json.dumps(row) + "\n" for row in kept)
     write_atomically(directory / METRICS, text.encode())

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from langmodel.errors import ConfigError, CorpusError
 from langmodel.text.pipeline import Pipeline
-from langmodel.text.vocabulary import END_ID, Vocabulary
+from langmodel.text.vocabulary import END_ID, START_ID, Vocabulary
 
 FORMAT = 1
 
@@ -78,12 +78,14 @@ class Corpus:
         """
         file = self.path / RARE_WORDS
         try:
+            if not file.is_file():
+                raise OSError("no such file")
             return Vocabulary.from_json(file.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
             raise CorpusError(f"{file}: cannot be read ({error}); run `langmodel preprocess` again") from None
 
     def split(self, name: str) -> Ids:
-        """The ids of a split, memory-mapped and checked to lie inside the vocabulary."""
+        """The ids of a split, memory-mapped; they are checked to be those that were written."""
         if name not in SPLITS:
             raise ConfigError(f"unknown split {name!r}; choose from {', '.join(SPLITS)}")
         path = self.path / f"{name}.npy"
@@ -91,6 +93,8 @@ class Corpus:
         try:
             if expected == 0:
                 return np.empty(0, id_dtype(len(self.vocabulary)))
+            if not path.is_file():
+                raise OSError("no such file")
             ids: Ids = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise CorpusError(f"{path}: cannot be read ({error}); run `langmodel preprocess` again") from None
@@ -99,8 +103,16 @@ class Corpus:
                 f"{path}: {ids.dtype} of shape {ids.shape}, corpus.json says {expected} ids; "
                 "run `langmodel preprocess` again"
             )
-        largest = max(int(ids[start : start + 2**22].max()) for start in range(0, len(ids), 2**22))
-        if largest >= len(self.vocabulary) or ids[-1] != END_ID:
+        hashed, largest, starts = hashlib.sha256(), 0, 0
+        for start in range(0, len(ids), 2**22):
+            block = ids[start : start + 2**22]
+            hashed.update(block.tobytes())
+            largest, starts = max(largest, int(block.max())), starts + int((block == START_ID).sum())
+        if hashed.hexdigest() != self.statistics[name].sha256:
+            raise CorpusError(
+                f"{path}: damaged (its checksum does not agree); run `langmodel preprocess` again"
+            )
+        if largest >= len(self.vocabulary) or ids[-1] != END_ID or starts:
             raise CorpusError(f"{path}: not made with this vocabulary; run `langmodel preprocess` again")
         return ids
 
@@ -135,6 +147,8 @@ def open_corpus(path: Path) -> Corpus:
             raise CorpusError(
                 f"{file}: format {found}; this version reads up to {FORMAT}. Upgrade langmodel to read it"
             )
+        if not (path / "vocabulary.json").is_file():
+            raise CorpusError(f"{path / 'vocabulary.json'}: no such file; run `langmodel preprocess` again")
         vocabulary = Vocabulary.from_json((path / "vocabulary.json").read_text(encoding="utf-8"))
         corpus = Corpus(
             path,

@@ -4,7 +4,7 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import BrokenExecutor, Executor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -140,6 +140,15 @@ def _directory_to_be(output: Path) -> Iterator[Path]:
         folder.chmod(0o755)
         try:
             yield folder
+        except TimeoutError as error:  # an OSError, but NLTK's
+            raise CorpusError(
+                f"a passage is too much for NLTK ({error}); break long lines, or use --tokenizer whitespace "
+                "and --sentences line"
+            ) from None
+        except BrokenExecutor:
+            raise LangModelError(
+                "a worker process has died, of lack of memory perhaps; lower --workers"
+            ) from None
         except OSError as error:
             raise LangModelError(f"{output}: cannot be written ({error.strerror or error})") from None
         old = folder.with_name(folder.name + ".old")

@@ -17,6 +17,8 @@ PUNKT_TRAINING_CHARACTERS = 1_200_000
 PASSAGE_CHARACTERS = 1_000_000
 """A passage that grows past this many characters ends at the next line."""
 
+SENTENCE_ENDS = (". ", "? ", "! ")
+
 WRAP_SAMPLE_LINES = 1_000
 WRAP_BLANK_SHARE = 0.02
 """Blank lines separate passages if at least this share of a document's first lines is blank."""
@@ -111,7 +113,22 @@ def prose_passages(lines: Iterable[str]) -> Iterator[str]:
 
     Hard-wrapped prose keeps its sentences whole, and a text with a paragraph a line stays as it is.
     """
-    lines = iter(lines)
+    for passage in _paragraphs(iter(lines)):
+        yield from _cut(passage)
+
+
+def _cut(passage: str) -> Iterator[str]:
+    """Pieces that NLTK's expressions get through in time, cut after a sentence or a word if there is one."""
+    start = 0
+    while len(passage) - start > 2 * PASSAGE_CHARACTERS:
+        window = passage[start : start + PASSAGE_CHARACTERS]
+        end = max(window.rfind(mark) for mark in SENTENCE_ENDS) + 1 or window.rfind(" ") + 1
+        yield passage[start : start + (end or len(window))]
+        start += end or len(window)
+    yield passage[start:]
+
+
+def _paragraphs(lines: Iterator[str]) -> Iterator[str]:
     sample = list(islice(lines, WRAP_SAMPLE_LINES))
     blank = sum(1 for line in sample if not line.strip())
     if blank < WRAP_BLANK_SHARE * len(sample):

@@ -66,6 +66,8 @@ def read_documents(
     scheme, colon, rest = source.partition(":")
     if colon and scheme in SCHEMES and not Path(source).exists():
         yield from SCHEMES[scheme](rest)
+    elif source == "-" and sys.stdin is None:
+        raise InputError("standard input is closed; name a file")
     elif source == "-":
         yield Document(STANDARD_INPUT, decoded_lines(sys.stdin.buffer, STANDARD_INPUT, breaks))
     else:
@@ -85,8 +87,8 @@ def read_lines(source: str) -> Iterator[str]:
 
 
 def read_rows(source: str) -> Iterator[str]:
-    """The same, but only LF and CRLF end a line, so that rows stay in step with other programs."""
-    for document in read_documents(source, breaks=ROW_BREAKS):
+    """Lines as `paste` and `wc` count them, of a file of any kind: only LF and CRLF end one."""
+    for document in read_documents(source, None, ROW_BREAKS):
         yield from document.lines
 
 

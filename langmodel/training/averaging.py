@@ -110,9 +110,11 @@ class AveragedNetwork:
         return asdict(self.rule)
 
     def restore(self, values: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-        """Raises LookupError or RuntimeError for what `values` and `tensors` did not give."""
-        for name in asdict(self.rule):
-            setattr(self.rule, name, values[name])
+        """Raises LookupError, ValueError or RuntimeError for what `values` and `tensors` did not give."""
+        count, losses = values["count"], values["losses"]
+        if type(count) is not int or not all(type(loss) is float for loss in losses):
+            raise ValueError("the average's count or losses are malformed")
+        self.rule.count, self.rule.losses = count, losses
         if tensors:
             self._average = self._copy()
             self._average.load_state_dict(tensors)

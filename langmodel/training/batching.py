@@ -11,7 +11,7 @@ EVALUATION_COLUMNS = 20
 """Columns, or sentences, evaluated side by side while training."""
 
 UNTRAINED_TOKENS = 20_000
-"""The loss before the first step is taken over at most this much."""
+"""The loss before the first step is taken over at most this much, or one sentence."""
 
 
 def training_windows(ids: IdArray, config: TrainingConfig, ranks: Ranks) -> Windows:
@@ -50,5 +50,7 @@ def untrained_windows(train_ids: IdArray, valid_ids: IdArray, context: str) -> W
     ids = valid_ids if len(valid_ids) else train_ids
     if len(ids) > UNTRAINED_TOKENS:
         ends = (ids[:UNTRAINED_TOKENS] == END_ID).nonzero()[0]
-        ids = ids[: ends[-1] + 1] if len(ends) else ids[:UNTRAINED_TOKENS]
+        if not len(ends):  # one sentence alone is longer
+            ends = (ids == END_ID).nonzero()[0][:1]
+        ids = ids[: ends[-1] + 1]
     return evaluation_windows(ids, context, EVALUATION_COLUMNS)

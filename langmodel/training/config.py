@@ -14,6 +14,7 @@ from langmodel.training.presets import PRESETS
 OPTIMIZERS = ("sgd", "adamw")
 ON_NONFINITE = ("stop", "skip")
 MAX_SEED = 2**32 - 1
+MAX_EPOCHS = 100_000
 SCHEDULES = ("constant", "halve", "plateau", "one-cycle", "cosine")
 AVERAGES = ("none", "ema", "tail", "nt-asgd")
 
@@ -101,6 +102,8 @@ class TrainingConfig:
         for name, known in tables.items():
             if getattr(self, name) not in known:
                 raise ConfigError(f"unknown {name} {getattr(self, name)!r}; choose from {', '.join(known)}")
+        if self.epochs > MAX_EPOCHS:
+            raise ConfigError(f"epochs must be at most {MAX_EPOCHS:,}, got {self.epochs}")
         if self.seed > MAX_SEED:
             raise ConfigError(f"seed must be at most {MAX_SEED}, got {self.seed}")
         if self.context == "sentence" and (self.random_bptt or self.partial_shuffle):

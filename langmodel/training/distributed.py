@@ -67,12 +67,23 @@ class Ranks:
 ALONE = Ranks()
 
 
+TORCHRUN_SETS = ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
+"""What torchrun tells each process beside their number."""
+
+
 def _device() -> torch.device:
     return torch.device("cuda" if distributed.get_backend() == "nccl" else "cpu")
 
 
 def started_by_torchrun() -> bool:
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+    return _number_of("WORLD_SIZE") > 1
+
+
+def _number_of(variable: str) -> int:
+    value = os.environ.get(variable, "1")
+    if not value.isdecimal() or not int(value):
+        raise ConfigError(f"{variable} is {value!r}, no number of processes; unset it, or use torchrun")
+    return int(value)
 
 
 @contextmanager
@@ -84,6 +95,11 @@ def process_group(device: torch.device) -> Iterator[tuple[Ranks, torch.device]]:
     if not started_by_torchrun():
         yield ALONE, device
         return
+    missing = [name for name in TORCHRUN_SETS if name not in os.environ]
+    if missing:
+        raise ConfigError(
+            f"WORLD_SIZE is set but {', '.join(missing)} is not; start with torchrun, or unset it"
+        )
     options: dict[str, Any] = {}
     if device.type == "cuda":
         local = int(os.environ["LOCAL_RANK"])

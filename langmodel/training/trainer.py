@@ -5,7 +5,6 @@
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -21,15 +20,22 @@ from langmodel.training.averaging import AveragedNetwork
 from langmodel.training.batching import training_windows, untrained_windows, validation_windows
 from langmodel.training.config import TrainingConfig
 from langmodel.training.distributed import ALONE, Ranks
+from langmodel.training.health import refuse_divergence, refuse_ruined_weights, remedy
 from langmodel.training.objective import Objective
 from langmodel.training.optimization import OPTIMIZERS, SCHEDULES
 from langmodel.training.progress import Evaluation, Observer, Progress
+from langmodel.training.saved_state import (
+    carried_tensors,
+    named,
+    optimizer_tensors,
+    plain_fields,
+    restore_carried,
+    restore_fields,
+    restore_optimizer,
+)
 from langmodel.training.validation import validate
 
 _log = logging.getLogger(__name__)
-
-DIVERGED = 10
-"""An evaluated loss of more than this many times ln V ends the run."""
 
 
 def never() -> bool:
@@ -61,7 +67,11 @@ class Trainer:
         self._windows = training_windows(train_ids, config, ranks)
         self._valid_windows = validation_windows(valid_ids, config.context, ranks)
         self._untrained_windows = untrained_windows(train_ids, valid_ids, config.context)
-        self.total_steps = sum(self._windows.count(epoch) for epoch in range(config.epochs))
+        self.total_steps = (
+            sum(self._windows.count(epoch) for epoch in range(config.epochs))
+            if config.random_bptt
+            else self._windows.count(0) * config.epochs
+        )
         self.total_tokens = self._windows.tokens * config.epochs
         objective = Objective(network, ar=config.ar, tar=config.tar, pdr=config.pdr, seed=config.seed)
         self._past_decoder = objective.past_decoder
@@ -123,6 +133,7 @@ class Trainer:
                 return True
             stop, save = self._ranks.sums(should_stop(), should_save())
             if stop or save:
+                refuse_ruined_weights(self._parameters, progress.step, self.config)
                 observer.on_save(self.state())
             if stop:
                 return False
@@ -188,8 +199,7 @@ class Trainer:
         if config.on_nonfinite == "stop" or progress.skipped_in_a_row > config.skip_limit:
             skipped = progress.skipped_in_a_row - 1
             raise TrainingError(
-                f"{place}{f', after {skipped} skipped in a row' if skipped else ''}; "
-                f"lower --learning-rate (now {rate:.3g}) or --clip (now {config.clip:g})"
+                f"{place}{f', after {skipped} skipped in a row' if skipped else ''}; {remedy(config, rate)}"
             )
         _log.warning("%s; step skipped", place)
 
@@ -198,15 +208,10 @@ class Trainer:
         valid = None
         if self._valid_windows is not None:
             valid = validate(self.judged, self._valid_windows, self._ranks, should_stop)
-        train_loss = progress.train_nll / max(1, progress.train_tokens)
+        train_loss = progress.train_nll / progress.train_tokens if progress.train_tokens else math.inf
         loss = train_loss if valid is None else valid.loss
-        knowing_nothing = math.log(self.network.architecture.vocabulary_size)
-        if not loss <= DIVERGED * knowing_nothing:
-            raise TrainingError(
-                f"step {progress.step}: training has diverged: the evaluated loss is {loss:.3g} nats; "
-                f"of an untrained network it is {knowing_nothing:.3g}; lower --learning-rate (now "
-                f"{self.config.learning_rate:.3g}) or --clip (now {self.config.clip:g})"
-            )
+        refuse_divergence(loss, self.network.architecture.vocabulary_size, progress.step, self.config)
+        refuse_ruined_weights(self._parameters, progress.step, self.config)
         progress.evaluated_step = progress.step
         is_best = loss < progress.best_loss
         progress.evaluations += 1
@@ -241,14 +246,8 @@ class Trainer:
 
         Of several processes, all must ask for it together.
         """
-        tensors = {
-            f"carried.{layer}.{part}": tensor
-            for layer, layer_state in enumerate(self._ranks.whole_state(self._state))
-            for part, tensor in enumerate(layer_state)
-        }
-        for index, parameter in enumerate(self._parameters):
-            for name, value in self._optimizer.state[parameter].items():
-                tensors[f"optimizer.{index}.{name}"] = value
+        tensors = carried_tensors(self._ranks.whole_state(self._state))
+        tensors |= optimizer_tensors(self._optimizer, self._parameters)
         for name, tensor in self._average.tensors().items():
             tensors[f"average.{name}"] = tensor
         if self._past_decoder is not None:
@@ -256,37 +255,26 @@ class Trainer:
                 tensors[f"past_decoder.{name}"] = tensor
         values: dict[str, Any] = {
             "config": self.config.to_dict(),
-            "progress": {n: v if v != math.inf else None for n, v in asdict(self.progress).items()},
-            "schedule": {n: v if v != math.inf else None for n, v in asdict(self._schedule).items()},
+            "progress": plain_fields(self.progress),
+            "schedule": plain_fields(self._schedule),
             "average": self._average.values(),
         }
         return TrainingState(values, {name: tensor.detach().clone() for name, tensor in tensors.items()})
 
     def _restore(self, saved: TrainingState) -> None:
         try:
-            for target, part in ((self.progress, "progress"), (self._schedule, "schedule")):
-                for name in asdict(target):
-                    value = saved.values[part][name]
-                    setattr(target, name, math.inf if value is None else value)
-            device = self.network.device
-            self._state = self._ranks.own_state(
-                tuple(
-                    tuple(saved.tensors[f"carried.{layer}.{part}"].to(device) for part in range(len(zero)))
-                    for layer, zero in enumerate(self._state)
-                )
-            )
-            for name, tensor in _named(saved, "optimizer.").items():
-                index, _, moment = name.partition(".")
-                parameter = self._parameters[int(index)]
-                self._optimizer.state[parameter][moment] = tensor.to(parameter.device)
+            restore_fields(self.progress, saved.values["progress"])
+            restore_fields(self._schedule, saved.values["schedule"])
+            epoch, window = self.progress.epoch, self.progress.window
+            if epoch > self.config.epochs or window >= self._windows.count(epoch):
+                raise ValueError(f"window {window} of epoch {epoch} is past the end")
+            upcoming = next(self._windows.epoch(epoch, window))
+            columns = None if upcoming.fresh else upcoming.inputs_TB.shape[1]
+            self._state = self._ranks.own_state(restore_carried(saved, self._state, columns))
+            restore_optimizer(saved, self._optimizer, self._parameters)
             if self._past_decoder is not None:
-                self._past_decoder.load_state_dict(_named(saved, "past_decoder."))
+                self._past_decoder.load_state_dict(named(saved, "past_decoder."))
             if "average" in saved.values:  # format 1 had none
-                self._average.restore(saved.values["average"], _named(saved, "average."))
+                self._average.restore(saved.values["average"], named(saved, "average."))
         except (LookupError, TypeError, ValueError, RuntimeError) as error:
             raise ConfigError(f"the training state does not fit this model ({error!r})") from None
-
-
-def _named(saved: TrainingState, prefix: str) -> dict[str, torch.Tensor]:
-    """The tensors whose name begins so, named by the rest of it."""
-    return {n.removeprefix(prefix): t for n, t in saved.tensors.items() if n.startswith(prefix)}

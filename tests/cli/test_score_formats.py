@@ -1,6 +1,5 @@
 """Exact text of every format, of a uniform model: five words, UNK and END have probability 1/7 each."""
 
-import json
 import math
 
 import pytest
@@ -163,11 +162,6 @@ def test_what_would_cut_a_row_or_a_column_does_not():
     rows = written("neural-complexity", ["a b"], characters)
     assert [row.split(" ")[0] for row in rows[1:]] == ["a", "\u2581", "b"]
     assert all(len(row.split()) == 7 for row in rows)
-
-
-def test_a_base_other_than_e_is_told_in_json():
-    (row,) = written("jsonl", ["a"], base="2")
-    assert json.loads(row)["base"] == 2
 
 
 @pytest.mark.parametrize(

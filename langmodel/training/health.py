@@ -1,0 +1,38 @@
+"""Numbers with which a run must not go on."""
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from langmodel.errors import TrainingError
+from langmodel.training.config import TrainingConfig
+
+DIVERGED = 10
+"""An evaluated loss of more than this many times ln V ends the run."""
+
+
+def remedy(config: TrainingConfig, rate: float | None = None) -> str:
+    """What to lower; `rate` is that of the step, if it is not the highest of the run."""
+    lower = f"lower --learning-rate (now {config.learning_rate if rate is None else rate:.3g})"
+    return f"{lower} or --clip (now {config.clip:g})" if config.clip else f"{lower}, or set --clip"
+
+
+def refuse_ruined_weights(parameters: Iterable[Tensor], step: int, config: TrainingConfig) -> None:
+    """A step along finite gradients can still be too long; such weights are not to be saved.
+
+    Raises TrainingError.
+    """
+    if not all(bool(torch.isfinite(parameter).all()) for parameter in parameters):
+        raise TrainingError(f"step {step}: a weight is no longer a finite number; {remedy(config)}")
+
+
+def refuse_divergence(loss: float, vocabulary_size: int, step: int, config: TrainingConfig) -> None:
+    """Raises TrainingError for an evaluated loss, in nats per token, far above that of knowing nothing."""
+    knowing_nothing = math.log(vocabulary_size)
+    if not loss <= DIVERGED * knowing_nothing:
+        raise TrainingError(
+            f"step {step}: training has diverged: the evaluated loss is {loss:.3g} nats; of an untrained "
+            f"network it is {knowing_nothing:.3g}; {remedy(config)}"
+        )
