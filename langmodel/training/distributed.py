@@ -97,9 +97,7 @@ def process_group(device: torch.device) -> Iterator[tuple[Ranks, torch.device]]:
         return
     missing = [name for name in TORCHRUN_SETS if name not in os.environ]
     if missing:
-        raise ConfigError(
-            f"WORLD_SIZE is set but {', '.join(missing)} is not; start with torchrun, or unset it"
-        )
+        raise ConfigError(f"WORLD_SIZE is set but {', '.join(missing)} not; use torchrun, or unset it")
     options: dict[str, Any] = {}
     if device.type == "cuda":
         local = int(os.environ["LOCAL_RANK"])

@@ -16,6 +16,8 @@ from conftest import POEM
 
 import langmodel
 from langmodel.cli.main import run
+from langmodel.storage import container
+from langmodel.storage.model_file import load_model, save_model
 
 TRAIN = [
     "--embedding-size",
@@ -207,13 +209,15 @@ def test_a_signal_saves_and_the_resumed_run_has_the_same_bits(workplace, tmp_pat
 def test_a_damaged_last_save_is_passed_over_loudly(workplace, tmp_path, capsys):
     folder = tmp_path / "run"
     shutil.copytree(workplace / "run", folder)
-    whole = (folder / "last.safetensors").read_bytes()
+    whole, older = ((folder / f"{name}.safetensors").read_bytes() for name in ("last", "previous"))
     (folder / "last.safetensors").write_bytes(whole[:1000] + b"?" + whole[1001:])
     assert run(["train", str(workplace / "corpus"), "-o", str(folder), "--resume", "--threads", "1"]) == 0
     errors = capsys.readouterr().err
     assert "WARNING" in errors
     assert "Going on from the older" in errors
     assert (folder / "last.safetensors").read_bytes() == whole  # the lost epoch came out the same
+    assert (folder / "previous.safetensors").read_bytes() == older  # and the damaged file did not push it out
+    assert (folder / "damaged.safetensors").read_bytes() != whole
     (folder / "last.safetensors").write_bytes(b"")
     (folder / "previous.safetensors").unlink()
     assert run(["train", str(workplace / "corpus"), "-o", str(folder), "--resume"]) == 2
@@ -237,3 +241,22 @@ def test_standard_input_is_a_source(tmp_path):
     )
     assert b"vocabulary" in process.stdout
     assert process.stderr == b""
+
+
+def test_a_newer_last_save_is_refused_and_not_passed_over(workplace, tmp_path, capsys, monkeypatch):
+    folder = tmp_path / "run"
+    shutil.copytree(workplace / "run", folder)
+    monkeypatch.setattr(container, "FORMAT", 9)
+    save_model(folder / "last.safetensors", load_model(folder / "last.safetensors"))
+    monkeypatch.undo()
+    newer = (folder / "last.safetensors").read_bytes()
+    assert run(["train", str(workplace / "corpus"), "-o", str(folder), "--resume"]) == 2
+    assert "format 9" in capsys.readouterr().err
+    assert (folder / "last.safetensors").read_bytes() == newer
+
+
+def test_a_model_without_training_state_is_not_resumed(workplace, tmp_path, capsys):
+    (tmp_path / "run").mkdir()
+    shutil.copy(workplace / "run" / "best.safetensors", tmp_path / "run" / "last.safetensors")
+    assert run(["train", str(workplace / "corpus"), "-o", str(tmp_path / "run"), "--resume"]) == 2
+    assert "holds no training state" in capsys.readouterr().err

@@ -133,10 +133,13 @@ def test_a_full_disk_is_one_line_and_the_save_before_stays(corpus, tmp_path):
     assert "safetensors" in last
     assert not [file for file in made.iterdir() if "tmp" in file.name]
     # Resumed with a full disk, a run loses nothing that it had.
-    assert run(["train", str(corpus), "-o", str(made), *SMALL, "--epochs", "2", "--overwrite"]) == 0
+    stopped = ["--epochs", "400", "--max-minutes", "0.01", "--overwrite"]
+    assert run(["train", str(corpus), "-o", str(made), *SMALL, *stopped]) == 0
     kept = (made / "last.safetensors").read_bytes()
     resumed = start("train", corpus, "-o", made, "--resume", "--threads", 1, preexec_fn=full_disk)
-    finish(resumed)
+    status, errors = finish(resumed)
+    assert status == 1, errors
+    assert "cannot be written" in errors.strip().splitlines()[-1]
     assert (made / "last.safetensors").read_bytes() == kept
 
 
@@ -148,6 +151,77 @@ def test_a_place_that_cannot_be_written_is_found_before_training(corpus, tmp_pat
     errors = capsys.readouterr().err
     assert errors.count("\n") == 1, errors
     assert made.removesuffix("/run") in errors
+
+
+LONG = ["--epochs", "100000", "--patience", "0", "--evaluate-every", "40"]
+
+
+def test_a_second_signal_quits_at_once_and_leaves_what_was_saved(corpus, tmp_path):
+    made = tmp_path / "r"
+    # An interval between evaluations that no first signal waits for, so that the second one finds it at work.
+    process = start("train", corpus, "-o", made, *SMALL, *LONG)
+    wait_for(lambda: (made / "last.safetensors").exists())
+    os.kill(process.pid, signal.SIGSTOP)  # both are there before it looks
+    for _ in range(2):
+        os.kill(process.pid, signal.SIGTERM)
+        os.kill(process.pid, signal.SIGINT)
+    os.kill(process.pid, signal.SIGCONT)
+    status, errors = finish(process)
+    assert status in (-signal.SIGTERM, -signal.SIGINT), errors
+    assert load_model(made / "last.safetensors").training is not None
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
+def test_a_signal_saves_and_ends_with_its_code(corpus, tmp_path, number, code):
+    made = tmp_path / "r"
+    process = start("train", corpus, "-o", made, *SMALL, *LONG)
+    wait_for(lambda: (made / "metrics.jsonl").exists())
+    os.kill(process.pid, number)
+    status, errors = finish(process)
+    assert status == 128 + number, errors
+    assert "go on with --resume" in errors
+    assert load_model(made / "last.safetensors").training.values["progress"]["step"] >= 40
+
+
+def test_a_run_whose_listener_has_gone_goes_on(corpus, tmp_path):
+    with start("train", corpus, "-o", tmp_path / "r", *SMALL, "--epochs", "2") as process:
+        process.stderr.close()
+        assert process.wait(timeout=60) == 0
+    assert read_run(tmp_path / "r")["finished"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"WORLD_SIZE": "2"}, "WORLD_SIZE is set but RANK"),
+        ({"WORLD_SIZE": "abc"}, "WORLD_SIZE is 'abc', no number of processes"),
+        ({"LOCAL_WORLD_SIZE": "0", "WORLD_SIZE": "0"}, "WORLD_SIZE is '0'"),
+    ],
+)
+def test_half_a_torchrun_is_one_line(corpus, tmp_path, capsys, monkeypatch, variables, says):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert run(["train", str(corpus), "-o", str(tmp_path / "r"), *SMALL]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_another_number_of_threads_is_said(corpus, tmp_path, capsys):
+    made = str(tmp_path / "r")
+    assert run(["train", str(corpus), "-o", made, *SMALL, "--epochs", "1"]) == 0
+    assert run(["train", str(corpus), "-o", made, "--resume", "--threads", "2", "--no-baselines"]) == 0
+    assert "note: 2 threads now, 1 before" in capsys.readouterr().err
+
+
+def test_a_run_is_saved_between_evaluations_that_are_far_apart(corpus, tmp_path, monkeypatch):
+    from langmodel.cli import training_run
+
+    saved = []
+    monkeypatch.setattr(training_run, "SAVE_SECONDS", 0)
+    monkeypatch.setattr(training_run, "save_model", lambda path, *_, **__: saved.append(path.name))
+    assert run(["train", str(corpus), "-o", str(tmp_path / "r"), *SMALL, "--epochs", "1"]) == 0
+    assert saved.count("last.safetensors") > 10
 
 
 def test_a_network_that_memory_cannot_hold_is_one_line(corpus, tmp_path, capsys):

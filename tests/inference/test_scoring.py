@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import langmodel
-from langmodel.errors import ConfigError
+from langmodel.errors import ConfigError, LangModelError, SamplingError
 from langmodel.inference import scoring
 from langmodel.storage.model_file import SavedModel, save_model
 from langmodel.text.vocabulary import START_ID
@@ -159,3 +159,28 @@ def test_a_model_loads_from_its_file_alone_and_scores_the_same(tmp_path):
         network=lm.network, vocabulary=lm.vocabulary, pipeline=lm.pipeline, context="document"))  # fmt: skip
     for path in (tmp_path, tmp_path / "best.safetensors", str(tmp_path)):
         assert langmodel.load(path).score("a b zebra") == lm.score("a b zebra")
+
+
+def test_a_long_sentence_is_scored_in_small_company(monkeypatch):
+    lm = make_model()
+    lines = ["a b", "c " * 300, "d", "e a " * 20]
+    together = [score.log_prob for score in lm.score_lines(lines)]
+    widths = []
+    real = scoring._score_batch
+    monkeypatch.setattr(scoring, "BATCH_TOKENS", 100)
+    monkeypatch.setattr(
+        scoring, "_score_batch", lambda n, s, *rest: widths.append(len(s)) or real(n, s, *rest)
+    )
+    assert [score.log_prob for score in lm.score_lines(lines)] == pytest.approx(together, rel=1e-5)
+    assert widths == [2, 1, 1]
+
+
+def test_weights_that_overflow_are_told_and_not_scored():
+    lm = make_model()
+    with torch.no_grad():
+        for parameter in lm.network.parameters():
+            parameter.fill_(3e38)
+    with pytest.raises(LangModelError, match="overflow"):
+        lm.score("a b")
+    with pytest.raises(SamplingError, match="overflow"):
+        lm.sample(2, seed=1)

@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 import pickle
 import struct
 import subprocess
@@ -13,9 +15,10 @@ from safetensors.torch import save as save_tensors
 
 from langmodel.errors import InputError, ModelFileError
 from langmodel.inference.language_model import LanguageModel
-from langmodel.storage import container
+from langmodel.storage import atomic, container
 from langmodel.storage.atomic import locked_directory
 from langmodel.storage.model_file import LAST, PREVIOUS, SavedModel, load_model, model_path, save_model
+from langmodel.storage.run_files import append_metrics, cut_metrics, read_metrics
 from langmodel.storage.training_state import TrainingState
 from langmodel.text.pipeline import Pipeline
 
@@ -271,3 +274,56 @@ def test_the_header_is_plain_json_that_other_programs_can_read(small_file):
     data = small_file.read_bytes()
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     assert json.loads(header["__metadata__"]["langmodel"])["vocabulary"]["words"] == ["a"]
+
+
+def test_a_lock_that_is_a_link_or_no_file_is_refused_and_what_it_points_to_stays(tmp_path):
+    (tmp_path / "victim").write_text("dear")
+    (tmp_path / "run").mkdir()
+    lock = tmp_path / "run" / ".lock"
+    lock.symlink_to(tmp_path / "victim")
+    with pytest.raises(InputError, match="cannot be written"), locked_directory(tmp_path / "run"):
+        pass
+    lock.unlink()
+    os.mkfifo(lock)
+    with pytest.raises(InputError, match="not a regular file"), locked_directory(tmp_path / "run"):
+        pass
+    assert (tmp_path / "victim").read_text() == "dear"
+
+
+def test_a_huge_header_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(container, "MAX_HEADER_BYTES", 1_000)
+    save_model(tmp_path / "m.safetensors", saved())
+    with pytest.raises(ModelFileError, match="not a model file, or cut short"):
+        load_model(tmp_path / "m.safetensors")
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP])
+def test_the_file_before_is_copied_where_there_are_no_hard_links(tmp_path, monkeypatch, number):
+    class Linkless:
+        def __getattr__(self, name: str) -> object:
+            return no_link if name == "link" else getattr(os, name)
+
+    def no_link(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(atomic, "os", Linkless())
+    for text in (b"one", b"two"):
+        atomic.write_atomically(tmp_path / "f", text, keep_as=tmp_path / "kept")
+    assert ((tmp_path / "f").read_bytes(), (tmp_path / "kept").read_bytes()) == (b"two", b"one")
+
+
+METRICS_ROW = {"step": 1, "tokens": 5, "train_perplexity": 2.5}
+
+
+@pytest.mark.parametrize(
+    "spoilt", [b"\xff\xfe", b'{"step": "x"}', b"[1]", b"null", b'{"step": 2', b"[" * 99_999, b"\x00\x00"]
+)
+def test_a_spoilt_row_of_metrics_costs_that_row_alone(tmp_path, spoilt):
+    rows = [{**METRICS_ROW, "step": step} for step in (1, 2, 3)]
+    lines = [json.dumps(row).encode() for row in rows]
+    (tmp_path / "metrics.jsonl").write_bytes(b"\n".join([lines[0], spoilt, lines[1], lines[2], b""]))
+    assert read_metrics(tmp_path) == rows
+    cut_metrics(tmp_path, 2)
+    assert read_metrics(tmp_path) == rows[:2]
+    append_metrics(tmp_path, rows[2])
+    assert read_metrics(tmp_path) == rows

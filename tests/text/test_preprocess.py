@@ -1,6 +1,9 @@
+import hashlib
 import itertools
+import os
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from langmodel.errors import ConfigError, CorpusError
-from langmodel.text import passes
+from langmodel.errors import ConfigError, CorpusError, LangModelError
+from langmodel.text import passes, sentences
 from langmodel.text.corpus import SPLITS, Corpus, open_corpus
 from langmodel.text.preprocess import PreprocessConfig, preprocess
 from langmodel.text.sources import Field
@@ -232,6 +235,8 @@ def damage(corpus: Corpus, name: str, change) -> None:
         ("train.npy", lambda data: data[:-1]),
         ("train.npy", lambda data: b"garbage"),
         ("train.npy", lambda data: data[:-4] + b"\xff\xff\xff\xff"),
+        ("train.npy", lambda data: data[:-8] + data[-6:-4] + data[-8:-6] + data[-4:]),  # two words swapped
+        ("corpus.json", lambda data: data.replace(b'"train"', b'"training"')),
     ],
 )
 def test_a_damaged_corpus_is_refused(tmp_path, name, change):
@@ -239,3 +244,58 @@ def test_a_damaged_corpus_is_refused(tmp_path, name, change):
     damage(corpus, name, change)
     with pytest.raises(CorpusError):
         open_corpus(corpus.path).split("train")
+
+
+@pytest.mark.parametrize("name", ["vocabulary.json", "train.npy", "rare_words.json"])
+def test_a_pipe_in_the_place_of_a_file_is_refused_and_not_waited_for(tmp_path, name):
+    corpus = prepare(tmp_path, "the cat sat\n")
+    (corpus.path / name).unlink()
+    os.mkfifo(corpus.path / name)
+    with pytest.raises(CorpusError, match="no such file"):
+        opened = open_corpus(corpus.path)
+        opened.split("train")
+        opened.rare_words()
+
+
+@pytest.mark.parametrize("ids", [[3, START_ID, 4, END_ID], [3, 4, 5]])
+def test_ids_that_no_preprocessing_writes_are_refused(tmp_path, ids):
+    corpus = prepare(tmp_path, "the cat sat\n" if len(ids) == 4 else "the cat\n")
+    stream = np.array(ids, np.uint16)
+    np.save(corpus.path / "train.npy", stream)
+    file = corpus.path / "corpus.json"
+    digest = hashlib.sha256(stream.tobytes()).hexdigest()
+    file.write_text(file.read_text().replace(corpus.statistics["train"].sha256, digest))
+    with pytest.raises(CorpusError, match="not made with this vocabulary"):
+        open_corpus(corpus.path).split("train")
+
+
+def test_prose_on_one_line_goes_through_nltk_in_pieces(tmp_path, monkeypatch):
+    text = "The cat sat on the mat. It slept! Did the dog see it? " * 40
+    config = PreprocessConfig(valid_fraction=0, test_fraction=0)
+    whole = prepare(tmp_path, text, config)
+    expected = sentences_of(whole)
+    monkeypatch.setattr(sentences, "PASSAGE_CHARACTERS", 100)
+    assert len(list(sentences.prose_passages([text]))) > 20
+    assert (
+        sentences_of(prepare(tmp_path, text, PreprocessConfig(valid_fraction=0, test_fraction=0))) == expected
+    )
+    assert "".join(sentences.prose_passages(["a" * 555])) == "a" * 555
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (TimeoutError("exceeded 5.0s"), "too much for NLTK"),
+        (BrokenProcessPool(), "a worker process has died"),
+    ],
+)
+def test_what_goes_wrong_in_a_worker_is_one_line_and_leaves_nothing(tmp_path, error, says):
+    class Failing:
+        def submit(self, *_: object) -> Future[object]:
+            future: Future[object] = Future()
+            future.set_exception(error)
+            return future
+
+    with pytest.raises(LangModelError, match=says):
+        prepare(tmp_path, "the cat sat\n", executor=Failing())
+    assert [file.name for file in tmp_path.iterdir()] == ["source.txt"]

@@ -413,3 +413,19 @@ def test_the_averaged_weights_are_what_is_evaluated():
     assert trainer.judged is not trainer.network
     found = evaluate_windows(trainer.judged, evaluation_windows(IDS[:60], "document", 20))
     assert recorder.evaluations[-1].valid.nll == found.nll
+
+
+@pytest.mark.parametrize("valid", [True, False])
+def test_a_first_sentence_longer_than_what_is_read_untrained_is_read_whole(monkeypatch, valid):
+    from langmodel.training import batching
+
+    monkeypatch.setattr(batching, "UNTRAINED_TOKENS", 3)
+    long = np.array([4, 5, 4, 5, 4, 5, END_ID, 4, END_ID], np.uint16)
+    windows = batching.untrained_windows(IDS if valid else long, long if valid else long[:0], "sentence")
+    assert windows.tokens == 7
+
+
+def test_epochs_without_end_do_not_keep_one_waiting():
+    with pytest.raises(ConfigError, match="epochs must be at most 100,000"):
+        replace(TINY, epochs=10**9)
+    assert make_trainer(replace(TINY, epochs=100_000)).total_steps > 10**5
