@@ -185,14 +185,15 @@ def test_no_draw_falls_on_a_word_without_probability(row, uniform):
     assert below + probabilities[0, id].item() >= uniform * total * (1 - 1e-6) - 1e-12
 
 
-def test_a_grid_of_uniform_numbers_draws_every_word_in_proportion():
-    weights = (torch.arange(500) % 7).float()
-    weights[:130] = 0  # the whole first block, and a little more
+@pytest.mark.parametrize("nothing", [0, 130])
+def test_a_grid_of_uniform_numbers_draws_every_word_in_proportion(nothing):
+    weights = ((torch.arange(500) + 3) % 7).float()
+    weights[:nothing] = 0  # 130: the whole first block, and a little more
     n = int(weights.sum())
     uniform = (torch.arange(n, dtype=torch.float64) + 0.5) / n
     ids = draw(weights.expand(n, -1), uniform)
     assert torch.bincount(ids, minlength=500).tolist() == weights.tolist()
-    assert draw(weights[None], torch.zeros(1, dtype=torch.float64)).item() == 130
+    assert draw(weights[None], torch.zeros(1, dtype=torch.float64)).item() == weights.nonzero()[0].item()
 
 
 def test_the_largest_uniform_number_draws_the_last_word_with_probability():
@@ -204,3 +205,9 @@ def test_the_largest_uniform_number_draws_the_last_word_with_probability():
 def test_a_sentence_goes_on_after_an_unknown_word_that_is_kept():
     sentences = biased(UNK_ID, 2.0).sample(50, seed=1, settings=SamplingSettings(unk="keep", max_length=8))
     assert any("<unk>" in sentence.words[:-1] for sentence in sentences)
+
+
+def test_whole_sentences_that_are_drawn_again_are_whole():
+    sentences = make_model().sample(50, seed=1, settings=SamplingSettings(unk="resample-sentence"))
+    assert all(sentence.finished for sentence in sentences)
+    assert max(len(sentence.words) for sentence in sentences) > 2

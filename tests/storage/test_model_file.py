@@ -1,4 +1,5 @@
 import errno
+import hashlib
 import json
 import os
 import pickle
@@ -327,3 +328,36 @@ def test_a_spoilt_row_of_metrics_costs_that_row_alone(tmp_path, spoilt):
     assert read_metrics(tmp_path) == rows[:2]
     append_metrics(tmp_path, rows[2])
     assert read_metrics(tmp_path) == rows
+
+
+def seal(header: dict[str, object], document: dict[str, object], payload: bytes) -> bytes:
+    """A file with a good checksum, whatever it holds."""
+    text = json.dumps({"format": 2, "sha256": container.BLANK_DIGEST, **document})
+    head = json.dumps({"__metadata__": {container.KEY: text}, **header}).encode()
+    data = struct.pack("<Q", len(head)) + head + payload
+    digest = hashlib.sha256(data).hexdigest().encode()
+    return data.replace(container.BLANK_DIGEST.encode(), digest, 1)
+
+
+def test_a_sealed_file_with_impossible_tensors_is_refused_by_name(small_file):
+    document = container.read_document(small_file, small_file.read_bytes())
+    document.pop("sha256")
+    tensor = {"dtype": "F32", "shape": [3], "data_offsets": [0, 999]}
+    small_file.write_bytes(seal({"model.embedding": tensor}, document, b"1234"))
+    with pytest.raises(ModelFileError, match=NAMED + "damaged"):
+        load_model(small_file)
+
+
+def test_a_file_with_its_checksum_in_two_places_is_refused_by_name(small_file):
+    small_file.write_bytes(seal({}, {"x": f'"sha256": "{container.BLANK_DIGEST}"'}, b""))
+    with pytest.raises(ModelFileError, match=NAMED + "damaged"):
+        load_model(small_file)
+
+
+def test_a_file_that_the_system_will_not_read_is_named(small_file, monkeypatch):
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(ModelFileError, match=NAMED + "cannot be read .Permission denied"):
+        load_model(small_file)
