@@ -168,3 +168,10 @@ def test_evaluate_writes_what_score_writes_of_the_lines_with_words(place, capsys
     scored = out(capsys, f"score m.safetensors full.txt --format {name}{more}")
     assert evaluated.replace("t.txt", "full.txt") == scored
     assert run(f"evaluate m.safetensors corpus --format {name}".split()) == 2
+
+
+def test_unknown_words_of_a_prefix_are_told(place, capsys):
+    assert run(["sample", "m.safetensors", "-n", "1", "--seed", "1", "--prefix", "a zzz yyy"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == "note: unknown in the prefix, so read as UNK: zzz, yyy\n"
+    assert captured.out.startswith("a zzz yyy")
