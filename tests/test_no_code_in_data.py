@@ -19,6 +19,15 @@ FORBIDDEN_MODULES = {
     "joblib",
 }
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "torch.load", "os.system", "os.popen"}
+FORBIDDEN_CALLS |= {f"builtins.{name}" for name in ("eval", "exec", "compile", "__import__")}
+FORBIDDEN_NAMES = {
+    ("os", "system"),
+    ("os", "popen"),
+    ("torch", "load"),
+    ("builtins", "eval"),
+    ("builtins", "exec"),
+}
+"""By `from module import name`, under which a call could hide."""
 
 
 def call_name(node: ast.Call) -> str:
@@ -35,6 +44,7 @@ def test_no_module_loads_or_runs_code_from_data(file):
             assert not {alias.name.split(".")[0] for alias in node.names} & FORBIDDEN_MODULES
         elif isinstance(node, ast.ImportFrom):
             assert (node.module or "").split(".")[0] not in FORBIDDEN_MODULES
+            assert not {(node.module, alias.name) for alias in node.names} & FORBIDDEN_NAMES
         elif isinstance(node, ast.Call):
             assert call_name(node) not in FORBIDDEN_CALLS
             for keyword in node.keywords:

@@ -123,10 +123,7 @@ def command(
     for beginning in beginnings:
         unknown = [word for word in lm.pipeline.tokenize(beginning) if not lm.spelled(word)]
         if unknown:
-            print(
-                f"note: not in the vocabulary, and so UNK in the prefix: {', '.join(unknown)}",
-                file=sys.stderr,
-            )
+            print(f"note: unknown in the prefix, so read as UNK: {', '.join(unknown)}", file=sys.stderr)
     copies, rare_words = None, None
     if max_overlap is not None or novelty or wanted.unk == "copy-rare":
         text = open_matching_corpus(lm, corpus_of_run(model) if corpus is None else corpus)
