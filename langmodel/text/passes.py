@@ -134,19 +134,17 @@ def second_pass(
     unknown = 0
     digest = hashlib.sha256().hexdigest()
     if size:
-        provisional = np.memmap(builder.file, np.uint32, mode="r")
         hashed = hashlib.sha256()
-        # Written, not mapped: a full disk is then an error and not the end of the process.
-        with file.open("wb") as output:
+        # Not mapped: memory stays small, and a full disk is an error and not the end of the process.
+        with builder.file.open("rb") as provisional, file.open("wb") as output:
             header = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": (size,)}
             np.lib.format.write_array_header_1_0(output, header)
-            for start in range(0, size, REMAP_IDS):
-                mapped = lookup[provisional[start : start + REMAP_IDS]]
+            while len(ids := np.fromfile(provisional, np.uint32, REMAP_IDS)):
+                mapped = lookup[ids]
                 output.write(mapped.tobytes())
                 hashed.update(mapped.tobytes())
                 unknown += int(np.count_nonzero(mapped == UNK_ID))
         digest = hashed.hexdigest()
-        del provisional
     builder.file.unlink()
     return SplitStatistics(
         documents=builder.documents,

@@ -1,6 +1,8 @@
 import hashlib
 import itertools
 import os
+import subprocess
+import sys
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -299,3 +301,24 @@ def test_what_goes_wrong_in_a_worker_is_one_line_and_leaves_nothing(tmp_path, er
     with pytest.raises(LangModelError, match=says):
         prepare(tmp_path, "the cat sat\n", executor=Failing())
     assert [file.name for file in tmp_path.iterdir()] == ["source.txt"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads a process's peak memory")
+def test_memory_does_not_grow_with_the_text(tmp_path):
+    """Over text of the same words, four times as long; scripts/large_corpus.py does a gigabyte."""
+    program = (
+        "import sys; from pathlib import Path; from langmodel.text.preprocess import *;"
+        "from langmodel.text import passes, sources;"  # smaller pieces, so that both texts have many
+        "passes.REMAP_IDS = passes.BATCH_CHARACTERS = sources.BLOCK_BYTES = 2**14;"
+        "config = PreprocessConfig(tokenizer='whitespace', sentences='line');"
+        "preprocess([sys.argv[1]], Path(sys.argv[2]), config);"
+        "print(next(l.split()[1] for l in open('/proc/self/status') if l.startswith('VmHWM')))"
+    )
+    peaks = []
+    for size in (1, 4):
+        source = tmp_path / f"{size}.txt"
+        source.write_text("".join(f"w{n % 997} and w{n % 31} again\n" for n in range(size * 100_000)))
+        command = [sys.executable, "-c", program, str(source), str(tmp_path / str(size))]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+        peaks.append(int(done.stdout))
+    assert peaks[1] - peaks[0] < 3_000  # kB; the longer text has 4.6 MB more, and 2.4 MB of ids
