@@ -8,9 +8,11 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
+from langmodel.cli.main import run
 from langmodel.inference.language_model import LanguageModel
 from langmodel.network.architecture import Architecture
 from langmodel.network.recurrent_lm import RecurrentLM
+from langmodel.storage.model_file import SavedModel, load_model, save_model
 from langmodel.text.corpus import Corpus
 from langmodel.text.pipeline import Pipeline
 from langmodel.text.preprocess import PreprocessConfig, preprocess
@@ -78,6 +80,36 @@ def make_model(
     vocabulary = Vocabulary(words, range(len(words), 0, -1))
     network = make_network(cell, vocabulary_size=len(vocabulary), **changes)
     return LanguageModel(network, vocabulary, Pipeline(tokenizer="whitespace", sentences="line"))
+
+
+def saved_model(lm: LanguageModel, **more: object) -> SavedModel:
+    return SavedModel(
+        network=lm.network, vocabulary=lm.vocabulary, pipeline=lm.pipeline, context="sentence", **more
+    )
+
+
+def tiny_saved(step: int) -> SavedModel:
+    """The smallest of models, saved after so many steps."""
+    lm = make_model("rnn", words=("a", "b"), embedding_size=1, hidden_sizes=(1,), seed=step)
+    return saved_model(lm, provenance={"step": step})
+
+
+def step_of(file: Path) -> int:
+    return load_model(file).provenance["step"]
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current directory, with a random model in it: m.safetensors."""
+    monkeypatch.chdir(tmp_path)
+    save_model(tmp_path / "m.safetensors", saved_model(make_model()))
+    return tmp_path
+
+
+def out(capsys: pytest.CaptureFixture[str], line: str) -> str:
+    """What a command line prints."""
+    assert run(line.split()) == 0
+    return capsys.readouterr().out
 
 
 def write_gzip(path: Path, data: bytes) -> Path:

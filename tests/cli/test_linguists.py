@@ -8,12 +8,11 @@ import math
 import sys
 
 import pytest
-from conftest import make_model
+from conftest import make_model, out
 
 from langmodel.cli.main import run
 from langmodel.inference.language_model import load
 from langmodel.inference.stimuli import joined
-from langmodel.storage.model_file import SavedModel, save_model
 
 STIMULI = """item,condition,regions,note
 1,good,a|b c|d,x
@@ -23,19 +22,9 @@ STIMULI = """item,condition,regions,note
 """
 
 
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    lm = make_model()
-    saved = SavedModel(network=lm.network, vocabulary=lm.vocabulary, pipeline=lm.pipeline, context="sentence")
-    save_model(tmp_path / "m.safetensors", saved)
-    (tmp_path / "s.csv").write_text(STIMULI)
-    return tmp_path
-
-
-def out(capsys, line: str) -> str:
-    assert run(line.split()) == 0
-    return capsys.readouterr().out
+@pytest.fixture(autouse=True)
+def stimuli_file(place):
+    (place / "s.csv").write_text(STIMULI)
 
 
 def test_regions_add_up_to_the_sentence_and_spill_over(place, capsys):

@@ -2,28 +2,17 @@ import io
 import sys
 
 import pytest
-from conftest import make_model
+from conftest import out
 
 from langmodel.cli.main import run
 from langmodel.inference.language_model import load
-from langmodel.storage.model_file import SavedModel, save_model
 
 LIST = "-10 -3 2 a b\n-11 -3 3 a b c\n-9 -3 2 c d\n"
 
 
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    lm = make_model()
-    saved = SavedModel(network=lm.network, vocabulary=lm.vocabulary, pipeline=lm.pipeline, context="sentence")
-    save_model(tmp_path / "m.safetensors", saved)
-    (tmp_path / "list").write_text(LIST)
-    return tmp_path
-
-
-def out(capsys, line: str) -> str:
-    assert run(line.split()) == 0
-    return capsys.readouterr().out
+@pytest.fixture(autouse=True)
+def list_file(place):
+    (place / "list").write_text(LIST)
 
 
 def test_rescore_keeps_the_order_and_puts_the_model_s_log10_in(place, capsys):

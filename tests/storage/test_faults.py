@@ -5,14 +5,14 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import make_model
+from conftest import step_of, tiny_saved
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from langmodel.errors import LangModelError
 from langmodel.storage import atomic
 from langmodel.storage.atomic import locked_directory, write_atomically
-from langmodel.storage.model_file import LAST, PREVIOUS, SavedModel, load_model, save_model
+from langmodel.storage.model_file import LAST, PREVIOUS, load_model, save_model
 
 OPERATIONS = ("open", "write", "fsync", "read", "link", "replace", "close")
 
@@ -48,18 +48,6 @@ class FaultyOs:
         return call
 
 
-def model(step: int) -> SavedModel:
-    lm = make_model("rnn", words=("a", "b"), embedding_size=1, hidden_sizes=(1,), seed=step)
-    return SavedModel(
-        network=lm.network, vocabulary=lm.vocabulary, pipeline=lm.pipeline, context="sentence",
-        provenance={"step": step},
-    )  # fmt: skip
-
-
-def step_of(file: Path) -> int:
-    return load_model(file).provenance["step"]
-
-
 def save_with_fault(folder: Path, k: int, fault: str, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Save step 2 over step 1 with the k-th operation failing; whether there was a k-th."""
     faulty = FaultyOs(k, fault)
@@ -68,7 +56,7 @@ def save_with_fault(folder: Path, k: int, fault: str, monkeypatch: pytest.Monkey
         if child == 0:
             try:
                 atomic.os = faulty  # type: ignore[attr-defined]
-                save_model(folder / LAST, model(2), keep_as=folder / PREVIOUS)
+                save_model(folder / LAST, tiny_saved(2), keep_as=folder / PREVIOUS)
             finally:
                 os._exit(0)
         _, status = os.waitpid(child, 0)
@@ -76,7 +64,7 @@ def save_with_fault(folder: Path, k: int, fault: str, monkeypatch: pytest.Monkey
     with monkeypatch.context() as patched:
         patched.setattr(atomic, "os", faulty)
         try:
-            save_model(folder / LAST, model(2), keep_as=folder / PREVIOUS)
+            save_model(folder / LAST, tiny_saved(2), keep_as=folder / PREVIOUS)
         except LangModelError as error:
             assert "cannot be written" in str(error)
             assert str(folder / LAST) in str(error)
@@ -90,8 +78,8 @@ def test_a_fault_at_any_file_operation_leaves_the_old_state_or_the_new(tmp_path,
     for k in range(1, 100):
         folder = tmp_path / str(k)
         folder.mkdir()
-        save_model(folder / LAST, model(0), keep_as=folder / PREVIOUS)
-        save_model(folder / LAST, model(1), keep_as=folder / PREVIOUS)
+        save_model(folder / LAST, tiny_saved(0), keep_as=folder / PREVIOUS)
+        save_model(folder / LAST, tiny_saved(1), keep_as=folder / PREVIOUS)
         happened = save_with_fault(folder, k, fault, monkeypatch)
         with locked_directory(folder):  # what the next trainer does first
             assert {f.name for f in folder.iterdir()} == {".lock", LAST, PREVIOUS}
@@ -135,7 +123,7 @@ def test_a_disk_that_lies_is_found_out(tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def valid_bytes(tmp_path_factory) -> bytes:
     file = tmp_path_factory.mktemp("valid") / "m.safetensors"
-    save_model(file, model(1))
+    save_model(file, tiny_saved(1))
     return file.read_bytes()
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import make_model
+from conftest import step_of, tiny_saved
 
 from langmodel.storage import atomic
-from langmodel.storage.model_file import LAST, PREVIOUS, SavedModel, load_model, save_model
+from langmodel.storage.model_file import LAST, PREVIOUS, save_model
 
 Names = dict[str, int]
 """What a directory holds: file names and the numbers of their inodes."""
@@ -67,18 +67,6 @@ class Disk:
             (folder / name).write_bytes(contents.get(inode, b""))
 
 
-def model(step: int) -> SavedModel:
-    lm = make_model("rnn", words=("a", "b"), embedding_size=1, hidden_sizes=(1,), seed=step)
-    return SavedModel(
-        network=lm.network, vocabulary=lm.vocabulary, pipeline=lm.pipeline, context="sentence",
-        provenance={"step": step},
-    )  # fmt: skip
-
-
-def step_of(file: Path) -> int:
-    return load_model(file).provenance["step"]
-
-
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs the names of open files")
 def test_power_loss_leaves_the_old_state_or_the_new_and_never_takes_a_save_back(tmp_path, monkeypatch):
     folder = tmp_path / "run"
@@ -88,7 +76,7 @@ def test_power_loss_leaves_the_old_state_or_the_new_and_never_takes_a_save_back(
     outcomes = []
     for step in range(4):
         disk.moments.clear()
-        save_model(folder / LAST, model(step), keep_as=folder / PREVIOUS)
+        save_model(folder / LAST, tiny_saved(step), keep_as=folder / PREVIOUS)
         returned = len(disk.moments) - 1
         for moment, states in enumerate(disk.moments):
             for number, state in enumerate(states):
@@ -125,7 +113,7 @@ def test_the_disk_notices_a_forgotten_fsync(tmp_path, monkeypatch, forgotten):
             return fsync
 
     monkeypatch.setattr(atomic, "os", Forgetful())
-    save_model(folder / LAST, model(1))
+    save_model(folder / LAST, tiny_saved(1))
     lost = 0
     for number, state in enumerate(disk.moments[-1]):
         disk.restore(state, tmp_path / f"found-{number}")
