@@ -3,6 +3,7 @@
 import ctypes
 import os
 import sys
+import warnings
 
 import torch
 
@@ -19,9 +20,7 @@ def choose_device(name: str) -> torch.device:
     Raises ConfigError for a device that this machine or this PyTorch does not have.
     """
     if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     kind, _, number = name.partition(":")
     if kind not in ("cpu", "cuda", "mps") or (number and not (kind == "cuda" and number.isdecimal())):
         raise ConfigError(f"unknown device {name!r}; choose from auto, cpu, cuda, cuda:N, mps")
@@ -33,6 +32,10 @@ def choose_device(name: str) -> torch.device:
             )
         if number and int(number) >= torch.cuda.device_count():
             raise ConfigError(f"--device {name}: this machine has {torch.cuda.device_count()} CUDA GPU(s)")
+        # Weights that are dropped out anew at every step cannot lie in one block; copying them is quick.
+        warnings.filterwarnings(
+            "ignore", message="RNN module weights are not part of single contiguous chunk"
+        )
     if kind == "mps":
         raise ConfigError("--device mps: sums are float64, which MPS lacks; use --device cpu")
     return torch.device(name)
