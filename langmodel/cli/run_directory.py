@@ -1,5 +1,6 @@
 """A run directory and its trainer: begun, or taken up again where it stopped."""
 
+import shutil
 import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -25,6 +26,10 @@ from langmodel.training.config import TrainingConfig, config_from_mapping
 from langmodel.training.distributed import Ranks, process_group
 from langmodel.training.progress import Evaluation
 from langmodel.training.trainer import Trainer
+
+SAVED_WEIGHTS = 12
+"""Copies of the weights on disk at most: `best`; `last`, `previous` and the next `last` with two moments and
+an average; rounded down."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +96,7 @@ def _train(
     ranks.wait()  # until all have read what the first is about to replace
     if not ranks.writes:
         return _follow(trainer)
+    _refuse_a_full_disk(directory, trainer)
     run = TrainingRun(trainer, corpus, directory)
     if wanted.resume:
         cut_metrics(directory, trainer.progress.evaluated_step)
@@ -100,6 +106,18 @@ def _train(
         for name in (LAST, PREVIOUS, BEST, METRICS, RUN, CURVES):
             (directory / name).unlink(missing_ok=True)
     return run.train(wanted.max_minutes)
+
+
+def _refuse_a_full_disk(directory: Path, trainer: Trainer) -> None:
+    """Before an epoch is spent on what could not be saved. Raises InputError."""
+    weights = 4 * trainer.network.parameter_count
+    needed = SAVED_WEIGHTS * weights
+    free = shutil.disk_usage(directory).free
+    if free < needed:
+        raise InputError(
+            f"{directory}: {free / 1e6:,.0f} MB free, but a run of this network keeps up to "
+            f"{needed / 1e6:,.0f} MB; make room, or choose another directory"
+        )
 
 
 def _trainer(

@@ -53,7 +53,7 @@ PRESETS = {
         {"dropout": (0.15,), "learning_rate": 8e-3, "epochs": 2},
     ),
     "laptop": Preset(
-        "LSTM 512, 4.3M parameters: PTB test @LAP in 17 minutes",
+        "LSTM 512, 4.3M parameters: PTB test 85 in 18 minutes",
         {"hidden_size": (512,), "dropout": (0.4,), "epochs": 10},
     ),
     "medium": Preset(

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from conftest import POEM
@@ -205,6 +206,48 @@ def test_half_a_torchrun_is_one_line(corpus, tmp_path, capsys, monkeypatch, vari
         monkeypatch.setenv(name, value)
     assert run(["train", str(corpus), "-o", str(tmp_path / "r"), *SMALL]) == 2
     assert says in capsys.readouterr().err
+
+
+def test_a_disk_too_small_for_the_run_is_found_before_training(corpus, tmp_path, capsys, monkeypatch):
+    small = SimpleNamespace(free=1_000)
+    monkeypatch.setattr("langmodel.cli.run_directory.shutil.disk_usage", lambda path: small)
+    assert run(["train", str(corpus), "-o", str(tmp_path / "r"), *SMALL]) == 2
+    captured = capsys.readouterr()
+    assert "make room, or choose another directory" in captured.err
+    assert captured.err.count("\n") == 1
+    assert not (tmp_path / "r" / "run.json").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_inside_a_save_lets_it_finish(corpus, tmp_path, monkeypatch, number):
+    from langmodel.cli import training_run
+
+    saved = []
+    real = training_run.save_model
+
+    def interrupted(path, *arguments, **more):
+        if saved == ["best.safetensors"]:
+            os.kill(os.getpid(), number)
+        real(path, *arguments, **more)
+        saved.append(path.name)
+
+    monkeypatch.setattr(training_run, "save_model", interrupted)
+    made = tmp_path / "r"
+    assert run(["train", str(corpus), "-o", str(made), *SMALL, "--epochs", "9"]) == 128 + number
+    progress = load_model(made / "last.safetensors").training.values["progress"]
+    assert (progress["epoch"], saved[-1]) == (1, "last.safetensors")
+
+
+def test_sigterm_in_an_evaluation_ends_it_with_143(corpus, tmp_path):
+    made = tmp_path / "r"
+    assert run(["train", str(corpus), "-o", str(made), *SMALL, "--epochs", "1"]) == 0
+    (tmp_path / "long.txt").write_text(POEM * 200_000)  # half a minute's work at least
+    process = start("evaluate", made, tmp_path / "long.txt", "--context", "sentence", "--threads", 1)
+    time.sleep(6)
+    os.kill(process.pid, signal.SIGTERM)
+    status, errors = finish(process)
+    assert status == 143, errors
+    assert errors == ""
 
 
 def test_another_number_of_threads_is_said(corpus, tmp_path, capsys):
