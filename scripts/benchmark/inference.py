@@ -12,6 +12,7 @@ from langmodel.inference.language_model import LanguageModel
 from langmodel.inference.results import SampledSentence
 from langmodel.inference.scoring import BATCH_SENTENCES
 from langmodel.network.architecture import Architecture
+from langmodel.network.likelihood import CHUNK_ELEMENTS
 from langmodel.network.products import product
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.text.pipeline import Pipeline
@@ -42,7 +43,8 @@ def forward_products(lm: LanguageModel, tokens: int, steps: int, batch: int) -> 
                 product(hidden, gates)
                 for _step in range(steps):
                     product(state, gates)
-            product(hidden, word)
+            for rows in torch.split(hidden, CHUNK_ELEMENTS // V):  # as many at once as are scored at once
+                product(rows, word)
 
     return run
 
