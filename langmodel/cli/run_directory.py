@@ -27,10 +27,6 @@ from langmodel.training.distributed import Ranks, process_group
 from langmodel.training.progress import Evaluation
 from langmodel.training.trainer import Trainer
 
-SAVED_WEIGHTS = 12
-"""Copies of the weights on disk at most: `best`; `last`, `previous` and the next `last` with two moments and
-an average; rounded down."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
@@ -109,14 +105,17 @@ def _train(
 
 
 def _refuse_a_full_disk(directory: Path, trainer: Trainer) -> None:
-    """Before an epoch is spent on what could not be saved. Raises InputError."""
-    weights = 4 * trainer.network.parameter_count
-    needed = SAVED_WEIGHTS * weights
+    """Before an epoch is spent on what could not be saved: `best`, `last`, `previous` and the next `last`.
+
+    What the run has there already makes room for its successor. Raises InputError.
+    """
+    needed = 4 * trainer.network.parameter_count + 3 * trainer.state_bytes
+    there = sum((directory / n).stat().st_size for n in (BEST, LAST, PREVIOUS) if (directory / n).exists())
     free = shutil.disk_usage(directory).free
-    if free < needed:
+    if free + there < needed:
         raise InputError(
-            f"{directory}: {free / 1e6:,.0f} MB free, but a run of this network keeps up to "
-            f"{needed / 1e6:,.0f} MB; make room, or choose another directory"
+            f"{directory}: {free / 1e6:,.1f} MB free, but a run of this network takes up to "
+            f"{needed / 1e6:,.1f} MB; make room, or choose another directory"
         )
 
 

@@ -27,10 +27,15 @@ def _adamw(parameters: Iterable[Parameter], config: TrainingConfig) -> Optimizer
     return torch.optim.AdamW(parameters, lr=0.0, betas=BETAS, weight_decay=config.weight_decay, fused=True)
 
 
-OPTIMIZERS: dict[str, Callable[[Iterable[Parameter], TrainingConfig], Optimizer]] = {
-    "sgd": _sgd,
-    "adamw": _adamw,
-}
+@dataclass(frozen=True)
+class OptimizerKind:
+    """What makes an optimizer, and how many tensors it keeps for every parameter, each of its size."""
+
+    make: Callable[[Iterable[Parameter], TrainingConfig], Optimizer]
+    moments: int
+
+
+OPTIMIZERS = {"sgd": OptimizerKind(_sgd, moments=0), "adamw": OptimizerKind(_adamw, moments=2)}
 
 
 @dataclass

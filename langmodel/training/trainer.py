@@ -76,7 +76,7 @@ class Trainer:
         objective = Objective(network, ar=config.ar, tar=config.tar, pdr=config.pdr, seed=config.seed)
         self._past_decoder = objective.past_decoder
         self._parameters = list(objective.parameters())
-        self._optimizer = OPTIMIZERS[config.optimizer](self._parameters, config)
+        self._optimizer = OPTIMIZERS[config.optimizer].make(self._parameters, config)
         self._schedule = SCHEDULES[config.schedule](self.total_steps)
         self._average = AveragedNetwork(network, config.average, self.total_steps)
         self._state: State = network.zero_state(1)
@@ -93,6 +93,12 @@ class Trainer:
         if rates == DropoutRates():
             return None
         return self._ranks.dropout(rates, torch.Generator(self.network.device))
+
+    @property
+    def state_bytes(self) -> int:
+        """What a saved state takes with the weights, to a few kilobytes: before the first step too."""
+        copies = 1 + OPTIMIZERS[self.config.optimizer].moments + (self.config.average != "none")
+        return 4 * copies * sum(parameter.numel() for parameter in self._parameters)
 
     @property
     def judged(self) -> RecurrentLM:

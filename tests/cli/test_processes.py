@@ -14,6 +14,7 @@ from types import SimpleNamespace
 
 import pytest
 from conftest import POEM
+from safetensors.torch import load_file
 
 from langmodel.cli.main import run
 from langmodel.storage.model_file import load_model
@@ -216,6 +217,28 @@ def test_a_disk_too_small_for_the_run_is_found_before_training(corpus, tmp_path,
     assert "make room, or choose another directory" in captured.err
     assert captured.err.count("\n") == 1
     assert not (tmp_path / "r" / "run.json").exists()
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_what_a_run_takes_on_disk_is_foretold_and_what_it_has_is_counted(
+    corpus, tmp_path, monkeypatch, optimizer
+):
+    from langmodel.cli import run_directory
+
+    made, free = tmp_path / "r", 10**9
+    usage = lambda path: SimpleNamespace(free=free)  # noqa: E731
+    monkeypatch.setattr(run_directory.shutil, "disk_usage", usage)
+    foretold = []
+    real = run_directory.Trainer.state_bytes.fget
+    monkeypatch.setattr(
+        run_directory.Trainer, "state_bytes", property(lambda t: foretold.append(real(t)) or foretold[-1])
+    )
+    settings = [*SMALL, "--optimizer", optimizer, "--hidden-size", "200", "--epochs", "3", "--average", "ema"]
+    assert run(["train", str(corpus), "-o", str(made), *settings]) == 0
+    tensors = sum(tensor.nbytes for tensor in load_file(made / "last.safetensors").values())
+    assert foretold[-1] == pytest.approx(tensors, rel=0.02)
+    free = 2 * foretold[-1]  # for the next `last`, and a little
+    assert run(["train", str(corpus), "-o", str(made), "--resume", "--threads", "1", "--no-baselines"]) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
