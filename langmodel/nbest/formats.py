@@ -166,7 +166,7 @@ class Fairseq(NBestFormat):
     def read(self, lines: Iterable[str], name: str, group: int | None) -> Iterator[Hypothesis]:
         head: list[str] = []
         entry: tuple[str, tuple[str, ...]] | None = None
-        where, tail = name, list[str]()
+        tail: list[str] = []
         before: tuple[str, ...] = ()
 
         def made() -> Iterator[Hypothesis]:
@@ -189,14 +189,12 @@ class Fairseq(NBestFormat):
                     )
                 entry, before = (where, tuple(parts)), tuple(head)
                 head, tail = [], []
-            elif kind in ("S", "T", "W") or entry is None:
-                if not kind and line.strip() and not FAIRSEQ_REMARK.search(line):
-                    raise InputError(f"{where}: {line[:40]!r} is no line of fairseq-generate, as H-id is")
-                head.append(line)
-            elif kind or not line.strip() or FAIRSEQ_REMARK.search(line):
-                tail.append(line)
-            else:
+            elif not (kind or line.isspace() or not line or FAIRSEQ_REMARK.search(line)):
                 raise InputError(f"{where}: {line[:40]!r} is no line of fairseq-generate, as H-id is")
+            elif kind in ("S", "T", "W") or entry is None:
+                head.append(line)
+            else:
+                tail.append(line)
         tail += head
         yield from made()
 

@@ -93,11 +93,10 @@ def read_rows(source: str) -> Iterator[str]:
 
 
 def read_raw_lines(source: str) -> Iterator[str]:
-    """The same, of a file that may also be a table: its lines as they stand."""
+    """The same, of what has to be a file, or standard input."""
     if source != "-" and not Path(source).exists():
         raise CorpusError(f"{source}: no such file; give its path, or - for standard input")
-    for document in read_documents(source, None, ROW_BREAKS):
-        yield from document.lines
+    yield from read_rows(source)
 
 
 def input_name(source: str) -> str:

@@ -18,6 +18,7 @@ import langmodel
 from langmodel.cli.main import run
 from langmodel.storage import container
 from langmodel.storage.model_file import load_model, save_model
+from langmodel.text.corpus import open_corpus
 
 TRAIN = [
     "--embedding-size",
@@ -260,3 +261,18 @@ def test_a_model_without_training_state_is_not_resumed(workplace, tmp_path, caps
     shutil.copy(workplace / "run" / "best.safetensors", tmp_path / "run" / "last.safetensors")
     assert run(["train", str(workplace / "corpus"), "-o", str(tmp_path / "run"), "--resume"]) == 2
     assert "holds no training state" in capsys.readouterr().err
+
+
+def test_a_corpus_of_other_words_is_refused_though_their_number_is_the_same(workplace, tmp_path, capsys):
+    text = POEM.replace("cat", "\0").replace("dog", "cat").replace("\0", "dog")
+    (tmp_path / "text").write_text(text * 40)
+    other = str(tmp_path / "other")
+    assert run(["preprocess", str(tmp_path / "text"), "-o", other, "--sentences", "line"]) == 0
+    mine, theirs = open_corpus(workplace / "corpus"), open_corpus(tmp_path / "other")
+    assert sorted(mine.vocabulary.words) == sorted(theirs.vocabulary.words)
+    assert mine.vocabulary != theirs.vocabulary
+    made = shutil.copytree(workplace / "run", tmp_path / "run")
+    for command in (["train", other, "-o", str(made), "--resume"], ["evaluate", str(made), other]):
+        capsys.readouterr()
+        assert run(command) == 2
+        assert capsys.readouterr().err.count("\n") == 1

@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import CELLS, make_model
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import save as save_tensors
 
-from langmodel.errors import InputError, ModelFileError
+from langmodel.errors import InputError, LangModelError, ModelFileError
 from langmodel.inference.language_model import LanguageModel
 from langmodel.storage import atomic, container
 from langmodel.storage.atomic import locked_directory
@@ -364,3 +366,34 @@ def test_a_file_that_the_system_will_not_read_is_named(small_file, monkeypatch):
     monkeypatch.setattr(Path, "read_bytes", refuse)
     with pytest.raises(ModelFileError, match=NAMED + "cannot be read .Permission denied"):
         load_model(small_file)
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+def places(value: object, way: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+    """The way to every value inside a document."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [way, *(place for key, part in inside for place in places(part, (*way, key)))][0 if way else 1 :]
+
+
+@settings(max_examples=150)
+@given(st.data())
+def test_a_well_sealed_document_with_anything_in_it_gives_a_model_or_a_clear_refusal(tmp_path_factory, data):
+    """Past the checksum, which stops all other mutations."""
+    folder = tmp_path_factory.mktemp("sealed")
+
+    def change(document, tensors):
+        way = data.draw(st.sampled_from(places(document)))
+        for key in way[:-1]:
+            document = document[key]
+        document[way[-1]] = data.draw(JSON_VALUES)
+
+    try:
+        load_model(forge(folder, change))
+    except LangModelError as error:
+        assert "m.safetensors" in str(error)
