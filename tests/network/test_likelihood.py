@@ -5,7 +5,15 @@ import torch
 from conftest import CELLS, make_network
 
 from langmodel.network import likelihood
-from langmodel.network.likelihood import expected_embedding, log_probabilities, nll_sum, perplexity, token_nll
+from langmodel.network.likelihood import (
+    expected_embedding,
+    log_probabilities,
+    nll_sum,
+    perplexity,
+    temperature_moments,
+    token_details,
+    token_nll,
+)
 from langmodel.text.vocabulary import START_ID
 
 
@@ -81,12 +89,72 @@ def test_the_fused_pass_equals_log_softmax_and_its_gradient():
 def test_the_size_of_a_chunk_changes_nothing(monkeypatch):
     hidden, weight, bias, targets = random_layer()
     whole = token_nll(hidden, weight, bias, targets)
-    weight.requires_grad_()
-    (gradient,) = torch.autograd.grad(nll_sum(hidden, weight, bias, targets), weight)
+    inputs = [t.requires_grad_() for t in (hidden, weight, bias)]
+    total = nll_sum(*inputs, targets)
+    gradients = torch.autograd.grad(total, inputs)
     monkeypatch.setattr(likelihood, "CHUNK_ELEMENTS", 12)  # two rows at a time
     torch.testing.assert_close(token_nll(hidden, weight, bias, targets), whole, rtol=0, atol=1e-14)
-    (chunked,) = torch.autograd.grad(nll_sum(hidden, weight, bias, targets), weight)
-    torch.testing.assert_close(chunked, gradient, rtol=0, atol=1e-12)
+    in_chunks = nll_sum(*inputs, targets)
+    torch.testing.assert_close(in_chunks, total, rtol=1e-14, atol=0)
+    for ours, theirs in zip(torch.autograd.grad(in_chunks, inputs), gradients, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "limit", "rows"), [(7, 12, [2, 2, 2, 1]), (7, 41, [4, 3]), (7, 42, [7]), (3, 1, [1, 1, 1])]
+)
+def test_no_more_logits_are_held_at_once_than_the_limit(monkeypatch, tokens, limit, rows):
+    """In as few chunks as the limit allows, as equal as they can be; a row is held whole in any case."""
+    hidden, weight, bias, targets = random_layer(N=tokens)
+    held = []
+    real = likelihood.logits
+
+    def noted(hidden_NO, weight_VO, bias_V):
+        held.append(len(hidden_NO))
+        return real(hidden_NO, weight_VO, bias_V)
+
+    monkeypatch.setattr(likelihood, "logits", noted)
+    monkeypatch.setattr(likelihood, "CHUNK_ELEMENTS", limit)
+    nll_sum(hidden, weight, bias, targets)
+    assert held == rows
+
+
+@pytest.mark.parametrize("beta", [1.0, 0.7])
+def test_the_moments_of_a_temperature_are_the_loss_and_its_derivatives(monkeypatch, beta):
+    monkeypatch.setattr(likelihood, "CHUNK_ELEMENTS", 18)  # three rows at a time
+    hidden, weight, bias, targets = random_layer()
+    share = torch.tensor(beta, dtype=torch.double, requires_grad=True)
+    scores = torch.nn.functional.linear(hidden, weight, bias)
+    scores = scores.index_fill(1, torch.tensor([START_ID]), -1e300)
+    loss = torch.nn.functional.nll_loss((share * scores).log_softmax(1), targets, reduction="sum")
+    (slope,) = torch.autograd.grad(loss, share, create_graph=True)
+    (curvature,) = torch.autograd.grad(slope, share)
+    moments = temperature_moments(hidden, weight, bias, targets, beta)
+    torch.testing.assert_close(moments, torch.stack([loss, slope, curvature]).detach())
+    assert temperature_moments(hidden.float(), weight.float(), None, targets, beta).dtype == torch.float64
+
+
+def test_entropy_and_rank_are_those_of_the_distribution_that_predicted_the_word(monkeypatch):
+    monkeypatch.setattr(likelihood, "CHUNK_ELEMENTS", 18)  # three rows at a time
+    hidden, weight, bias, targets = random_layer()
+    weight[5], bias[5] = weight[4], bias[4]  # ids 4 and 5 are equally likely, and share the better rank
+    details = token_details(hidden, weight, bias, targets)
+    for row, target, (nll, entropy, rank) in zip(
+        log_probabilities(hidden, weight, bias), targets.tolist(), details.tolist(), strict=True
+    ):
+        known = [p for id, p in enumerate(row.tolist()) if id != START_ID]
+        assert nll == pytest.approx(-row[target].item())
+        assert entropy == pytest.approx(-sum(math.exp(p) * p for p in known))
+        assert rank == 1 + sum(p > row[target].item() + 1e-12 for p in known)
+    assert details[:, 2].max() > 2
+
+
+def test_the_improbable_is_exact_with_a_bias_too():
+    hidden, weight, _, targets = random_layer()
+    bias = torch.full((6,), 500.0, dtype=torch.double).index_fill(0, targets[:1], -500.0)
+    expected = -log_probabilities(hidden, weight, bias).gather(1, targets.unsqueeze(1)).squeeze(1)
+    assert expected.max() > 900
+    torch.testing.assert_close(token_nll(hidden, weight, bias, targets), expected)
 
 
 def test_large_logits_neither_overflow_nor_lose_the_improbable():

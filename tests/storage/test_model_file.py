@@ -397,3 +397,19 @@ def test_a_well_sealed_document_with_anything_in_it_gives_a_model_or_a_clear_ref
         load_model(forge(folder, change))
     except LangModelError as error:
         assert "m.safetensors" in str(error)
+
+
+def test_a_file_longer_than_what_is_read_back_at_a_time_is_written_plainly_and_not_executable(tmp_path):
+    data = bytes(range(256)) * (atomic.READ_BYTES // 100)
+    atomic.write_atomically(tmp_path / "f", data)
+    assert (tmp_path / "f").read_bytes() == data
+    assert not (tmp_path / "f").stat().st_mode & 0o111
+
+
+def test_a_link_in_the_place_of_the_temporary_file_is_not_followed(tmp_path):
+    (tmp_path / "victim").write_text("dear")
+    temporary = tmp_path / f"{atomic.TEMPORARY_PREFIX}{os.getpid()}-f"
+    temporary.symlink_to(tmp_path / "victim")
+    with pytest.raises(LangModelError, match=r"f: cannot be written .+; what was there before is intact"):
+        atomic.write_atomically(tmp_path / "f", b"new")
+    assert (tmp_path / "victim").read_text() == "dear"
