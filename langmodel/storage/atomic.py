@@ -39,6 +39,8 @@ def write_atomically(path: Path, data: bytes, *, keep_as: Path | None = None) ->
             if keep_as is not None and path.exists():
                 _copy_by_name(path, kept)
                 os.replace(kept, keep_as)
+                with suppress(FileNotFoundError):
+                    os.unlink(kept)  # a rename onto another name of the same file leaves both (POSIX)
             os.replace(temporary, path)
         except BaseException:
             for left in (temporary, kept):

@@ -84,6 +84,10 @@ def test_a_fault_at_any_file_operation_leaves_the_old_state_or_the_new(tmp_path,
         with locked_directory(folder):  # what the next trainer does first
             assert {f.name for f in folder.iterdir()} == {".lock", LAST, PREVIOUS}
         outcomes.add((step_of(folder / LAST), step_of(folder / PREVIOUS)))
+        for step in (3, 4):  # and it goes on
+            save_model(folder / LAST, tiny_saved(step), keep_as=folder / PREVIOUS)
+        assert {f.name for f in folder.iterdir()} == {".lock", LAST, PREVIOUS}
+        assert (step_of(folder / LAST), step_of(folder / PREVIOUS)) == (4, 3)
         if not happened:
             break
     else:
