@@ -14,11 +14,13 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 import torch
 
 from langmodel.cli.run_directory import Wanted, train_in
+from langmodel.errors import LangModelError
 from langmodel.network.device import prepare_cpu
 from langmodel.storage.model_file import BEST, LAST, load_model
 from langmodel.storage.run_files import METRICS, RUN, read_metrics, read_run
@@ -56,11 +58,16 @@ def start_trainer(directory: Path, corpus: Corpus, config: TrainingConfig) -> in
         return child
     code = 1
     try:
-        silence = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(silence, 1)
-        os.dup2(silence, 2)
+        log = os.open(f"{directory}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
         resume = (directory / LAST).exists()
         code = train_in(directory, corpus, config, Wanted(resume=resume), device=torch.device("cpu"))
+    except LangModelError as error:
+        os.write(2, f"{error}\n".encode())
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
     finally:
         os._exit(code)
 
@@ -118,7 +125,8 @@ def main() -> int:
                         check_readable(directory)
                     continue
                 if os.waitstatus_to_exitcode(status):
-                    print(f"after {kills} kills, {directory}: the trainer failed", file=sys.stderr)
+                    said = Path(f"{directory}.log").read_text()
+                    print(f"after {kills} kills the trainer failed; it had said\n{said}", file=sys.stderr)
                     return 1
                 break
             for name in (BEST, LAST):

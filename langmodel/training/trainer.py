@@ -132,15 +132,14 @@ class Trainer:
                 try:
                     self._evaluate(observer, interrupt_evaluation)
                 except Interrupted:
-                    observer.on_save(self.state())
+                    self._save(observer)
                     return False  # it is still due when the run goes on
                 observer.on_save(self.state())
             if progress.epoch >= self.config.epochs or self._out_of_patience():
                 return True
             stop, save = self._ranks.sums(should_stop(), should_save())
             if stop or save:
-                refuse_ruined_weights(self._parameters, progress.step, self.config)
-                observer.on_save(self.state())
+                self._save(observer)
             if stop:
                 return False
             window = next(windows)
@@ -150,6 +149,10 @@ class Trainer:
                 progress.epoch, progress.window = progress.epoch + 1, 0
                 windows, count = self._windows.epoch(progress.epoch), self._windows.count(progress.epoch)
             observer.on_step(loss, window.tokens)
+
+    def _save(self, observer: Observer) -> None:
+        refuse_ruined_weights(self._parameters, self.progress.step, self.config)
+        observer.on_save(self.state())
 
     def _evaluation_is_due(self) -> bool:
         progress, every = self.progress, self.config.evaluate_every
@@ -217,7 +220,10 @@ class Trainer:
         train_loss = progress.train_nll / progress.train_tokens if progress.train_tokens else math.inf
         loss = train_loss if valid is None else valid.loss
         refuse_divergence(loss, self.network.architecture.vocabulary_size, progress.step, self.config)
-        refuse_ruined_weights(self._parameters, progress.step, self.config)
+        if progress.evaluations:
+            refuse_ruined_weights(self._parameters, progress.step, self.config)
+        else:
+            self._save(observer)  # else a crash inside what follows left a best model and nothing to resume
         progress.evaluated_step = progress.step
         is_best = loss < progress.best_loss
         progress.evaluations += 1

@@ -17,6 +17,7 @@ from conftest import POEM
 from safetensors.torch import load_file
 
 from langmodel.cli.main import run
+from langmodel.storage import atomic
 from langmodel.storage.model_file import load_model
 from langmodel.storage.run_files import read_metrics, read_run
 
@@ -249,7 +250,7 @@ def test_a_signal_inside_a_save_lets_it_finish(corpus, tmp_path, monkeypatch, nu
     real = training_run.save_model
 
     def interrupted(path, *arguments, **more):
-        if saved == ["best.safetensors"]:
+        if saved[-1:] == ["best.safetensors"]:
             os.kill(os.getpid(), number)
         real(path, *arguments, **more)
         saved.append(path.name)
@@ -259,6 +260,45 @@ def test_a_signal_inside_a_save_lets_it_finish(corpus, tmp_path, monkeypatch, nu
     assert run(["train", str(corpus), "-o", str(made), *SMALL, "--epochs", "9"]) == 128 + number
     progress = load_model(made / "last.safetensors").training.values["progress"]
     assert (progress["epoch"], saved[-1]) == (1, "last.safetensors")
+
+
+def test_a_run_killed_between_any_two_of_its_files_is_taken_up_again(corpus, tmp_path, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    class MortalOs:
+        """The module `os`, after whose k-th replacement of a file the process is no more."""
+
+        def __init__(self, k: int) -> None:
+            self.left = k
+
+        def __getattr__(self, name: str) -> object:
+            return self.replace if name == "replace" else getattr(os, name)
+
+        def replace(self, old: Path, new: Path) -> None:
+            Path(old).replace(new)
+            self.left -= 1
+            if not self.left:
+                raise Killed
+
+    train = ["train", str(corpus), *SMALL, "--epochs", "2", "--dropout", "0.2", "-o"]
+    files = ("best.safetensors", "last.safetensors")
+    assert run([*train, str(tmp_path / "whole")]) == 0
+    whole = [(tmp_path / "whole" / name).read_bytes() for name in files]
+    for k in range(1, 100):
+        made = tmp_path / str(k)
+        with monkeypatch.context() as patched:
+            patched.setattr(atomic, "os", MortalOs(k))
+            try:
+                assert run([*train, str(made)]) == 0
+                break
+            except Killed:
+                pass
+        taken_up = ["--resume"] if (made / "last.safetensors").exists() else []
+        assert run([*train, str(made), *taken_up]) == 0
+        assert [(made / name).read_bytes() for name in files] == whole
+        assert len(read_metrics(made)) == 2
+    assert k > 8
 
 
 def test_sigterm_in_an_evaluation_ends_it_with_143(corpus, tmp_path):
