@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from langmodel.errors import ConfigError, InputError
+from langmodel.text.detokenization import join_treebank_words
 from langmodel.text.own_tokenizer import OwnTokenizer, is_own
 
 if TYPE_CHECKING:
@@ -90,12 +91,6 @@ class NltkTokenizer:
 
         return NLTKWordTokenizer()
 
-    @cached_property
-    def _detokenizer(self) -> Any:
-        from nltk.tokenize.treebank import TreebankWordDetokenizer
-
-        return TreebankWordDetokenizer()
-
     def _tokenize_whole(self, text: str) -> list[str]:
         try:
             return list(self._nltk.tokenize(text))
@@ -142,7 +137,7 @@ class NltkTokenizer:
         return words
 
     def detokenize(self, words: Sequence[str]) -> str:
-        return str(self._detokenizer.detokenize(list(words)))
+        return join_treebank_words(words)
 
 
 class JiebaTokenizer:

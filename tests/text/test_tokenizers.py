@@ -54,6 +54,31 @@ def test_whitespace_and_characters():
     assert make_tokenizer("character").tokenize("ab \n c") == ["a", "b", " ", "c"]
 
 
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        'He said "the dog is here", and left.',
+        "The 'name' of it isn't 'x', she said.",
+        "He said 'go away' to me, as 'friends' do.",
+        "The dogs' tails are 'long'.",
+        "James' dog barked.",
+        "It’s the sequence’s end, “he said”, and ‘that’ is all.",
+        "Call wait() and __init__() at once (or later).",
+        "Rock 'n' roll!",
+        "'Tis true.",
+    ],
+)
+def test_quotes_stand_beside_what_they_quote(sentence):
+    tokenizer = make_tokenizer("nltk")
+    assert tokenizer.detokenize(tokenizer.tokenize(sentence)) == sentence
+
+
+@pytest.mark.parametrize("words", [["'"], ["'", "'"], ["a", "'"], ["'", "a"], ["'", "'", "'"], ["’"], ["“"]])
+def test_quotes_that_quote_nothing_are_not_lost(words):
+    text = make_tokenizer("nltk").detokenize(words)
+    assert text.replace(" ", "") == "".join(words)
+
+
 @pytest.mark.parametrize("name", TOKENIZERS)
 def test_every_tokenizer_takes_the_empty_sentence(name):
     assert make_tokenizer(name).tokenize("  ") == []
