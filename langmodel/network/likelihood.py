@@ -50,12 +50,12 @@ def log_probabilities(hidden_NO: Tensor, weight_VO: Tensor, bias_V: Tensor | Non
 def _softmax_and_nll(
     hidden_NO: Tensor, weight_VO: Tensor, bias_V: Tensor | None, targets_N1: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Probabilities of every next word, shape (N, V), and -log p of the targets, shape (N,).
-
-    One block of N × V, and one vectorised pass for the exponentials. Only where p is too small for its
-    logarithm to be exact are the logits of the row made again.
-    """
+    """Probabilities of every next word, shape (N, V), and -log p of the targets, shape (N,)."""
     logits_NV = logits(hidden_NO, weight_VO, bias_V)
+    if logits_NV.device.type != "cpu":
+        return _by_logarithms(logits_NV, targets_N1)
+    # One block of N × V, and one vectorised pass for the exponentials. Only where p is too small for its
+    # logarithm to be exact are the logits of the row made again.
     probabilities = torch.softmax(logits_NV, 1, out=logits_NV)
     target_N = probabilities.gather(1, targets_N1).squeeze(1)
     nll_N = -target_N.log()
@@ -64,6 +64,13 @@ def _softmax_and_nll(
         log_probs = log_probabilities(hidden_NO[small], weight_VO, bias_V)
         nll_N[small] = -log_probs.gather(1, targets_N1[small]).squeeze(1)
     return probabilities, nll_N
+
+
+def _by_logarithms(logits_NV: Tensor, targets_N1: Tensor) -> tuple[Tensor, Tensor]:
+    """What `_softmax_and_nll` gives, with another block and pass; nothing of it waits for a GPU's answer."""
+    log_probs_NV = torch.log_softmax(logits_NV, 1)
+    nll_N = -log_probs_NV.gather(1, targets_N1).squeeze(1)
+    return log_probs_NV.exp_(), nll_N
 
 
 def token_nll(hidden_NO: Tensor, weight_VO: Tensor, bias_V: Tensor | None, targets_N: Tensor) -> Tensor:

@@ -34,6 +34,16 @@ def test_a_hand_worked_likelihood():
     torch.testing.assert_close(nll, expected)
 
 
+@pytest.mark.parametrize("scale", [1, 300])
+def test_the_way_that_waits_for_no_gpu_gives_the_same(scale):
+    hidden, weight, bias, targets = random_layer()
+    targets_N1 = targets.unsqueeze(1)
+    probabilities, nll = likelihood._softmax_and_nll(hidden * scale, weight, bias, targets_N1)
+    others = likelihood._by_logarithms(likelihood.logits(hidden * scale, weight, bias), targets_N1)
+    torch.testing.assert_close(others[0], probabilities, rtol=1e-12, atol=1e-300)
+    torch.testing.assert_close(others[1], nll, rtol=1e-12, atol=0)
+
+
 def test_start_has_no_probability_and_the_rest_sums_to_one():
     hidden, weight, bias, _ = random_layer()
     probabilities = log_probabilities(hidden, weight, bias).exp()
