@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from langmodel.network.precision import HalfPrecision
 from langmodel.network.products import linear
 from langmodel.network.recurrence import GRURecurrence, LSTMRecurrence, RNNRecurrence
 
@@ -106,22 +107,30 @@ class RecurrentLayer(nn.Module):
         return tuple(self.weight_hh.new_zeros(batch_size, self.hidden_size) for _ in range(self.cell.states))
 
     def forward(
-        self, input_TBI: Tensor, state: LayerState, weight_hh: Tensor | None = None
+        self,
+        input_TBI: Tensor,
+        state: LayerState,
+        weight_hh: Tensor | None = None,
+        half: HalfPrecision | None = None,
     ) -> tuple[Tensor, LayerState]:
         """Hidden states of all steps, shape (T, B, H), and the state after the last.
 
-        `weight_hh` stands in for the layer's own: the same matrix with entries dropped.
+        `weight_hh` stands in for the layer's own: the same matrix with entries dropped. With `half`, a
+        layer that has input weights computes in float16.
         """
         if weight_hh is None:
             weight_hh = self.weight_hh
         if self.weight_ih is None:
             return self.cell.recurrence(input_TBI, weight_hh, self.bias_hh, state)
-        if input_TBI.device.type == "cpu" and not self.cell.native_on_cpu:
+        if half is None and input_TBI.device.type == "cpu" and not self.cell.native_on_cpu:
             gates_TBG = linear(input_TBI, self.weight_ih, self.bias_ih)
             return self.cell.recurrence(gates_TBG, weight_hh, self.bias_hh, state)
         weights = [self.weight_ih, weight_hh]
         if self.bias_ih is not None and self.bias_hh is not None:
             weights += [self.bias_ih, self.bias_hh]
+        if half is not None:
+            input_TBI, weights = half.halved(input_TBI), [half.halved(weight) for weight in weights]
+            state = tuple(half.halved(part) for part in state)
         packed = [part.unsqueeze(0) for part in state]
         hidden_TBH, *after = self.cell.native(
             input_TBI,
@@ -134,6 +143,8 @@ class RecurrentLayer(nn.Module):
             False,  # bidirectional
             False,  # batch first
         )
+        if half is not None:
+            hidden_TBH, after = half.restored(hidden_TBH), [half.restored(part) for part in after]
         return hidden_TBH, tuple(part.squeeze(0) for part in after)
 
 

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from langmodel.network.architecture import Architecture
 from langmodel.network.cells import CELLS, RecurrentLayer, State, uniform_
 from langmodel.network.dropout import Dropout
+from langmodel.network.precision import HalfPrecision
 from langmodel.network.products import linear
 from langmodel.text.vocabulary import START_ID
 
@@ -104,10 +105,16 @@ class RecurrentLM(nn.Module):
         The second value is the state after the last, as `read` gives it.
         """
         inputs_T1 = torch.tensor([START_ID, *ids], device=self.device).unsqueeze(1)
-        hidden_T1H, after = self._recur(inputs_T1, self.zero_state(1), None)
+        hidden_T1H, after = self._recur(inputs_T1, self.zero_state(1))
         return [hidden[:, 0] for hidden in hidden_T1H], after
 
-    def _recur(self, inputs_TB: Tensor, state: State, dropout: Dropout | None) -> tuple[list[Tensor], State]:
+    def _recur(
+        self,
+        inputs_TB: Tensor,
+        state: State,
+        dropout: Dropout | None = None,
+        half: HalfPrecision | None = None,
+    ) -> tuple[list[Tensor], State]:
         """Every layer's output for every step, shape (T, B, H), and the state after the last."""
         hidden = F.embedding(inputs_TB, self.embedding) if dropout is None else (
             dropout.embed(inputs_TB, self.embedding)
@@ -118,14 +125,20 @@ class RecurrentLM(nn.Module):
             if dropout is not None and outputs:
                 hidden = dropout.units(hidden, dropout.rates.hidden)
             weight_hh = None if dropout is None else dropout.weights(layer.weight_hh)
-            hidden, layer_state = layer(hidden, layer_state, weight_hh)
+            hidden, layer_state = layer(hidden, layer_state, weight_hh, half)
             outputs.append(hidden)
             after.append(layer_state)
         return outputs, tuple(after)
 
-    def activations(self, inputs_TB: Tensor, state: State, dropout: Dropout | None = None) -> Activations:
-        """Reads a window of ids, with dropout if it is given."""
-        (*_, last_TBH), after = self._recur(inputs_TB, state, dropout)
+    def activations(
+        self,
+        inputs_TB: Tensor,
+        state: State,
+        dropout: Dropout | None = None,
+        half: HalfPrecision | None = None,
+    ) -> Activations:
+        """Reads a window of ids, with dropout and in float16 if they are given."""
+        (*_, last_TBH), after = self._recur(inputs_TB, state, dropout, half)
         dropped = last_TBH if dropout is None else dropout.units(last_TBH, dropout.rates.output)
         read = dropped if self.projection is None else linear(dropped, self.projection, None)
         return Activations(last_TBH, dropped, read, after)

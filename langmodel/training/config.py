@@ -13,6 +13,7 @@ from langmodel.training.presets import PRESETS
 
 OPTIMIZERS = ("sgd", "adamw")
 ON_NONFINITE = ("stop", "skip")
+PRECISIONS = ("float32", "float16")
 MAX_SEED = 2**32 - 1
 MAX_EPOCHS = 100_000
 SCHEDULES = ("constant", "halve", "plateau", "one-cycle", "cosine")
@@ -71,6 +72,8 @@ class TrainingConfig:
     """When loss or gradient is not a finite number: `stop`, or `skip` the step."""
     skip_limit: int = 10
     """Steps that may be skipped in a row."""
+    precision: str = "float32"
+    """Of a GPU's recurrent layers; `float16` also makes the other products TF32. A CPU takes float32."""
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -97,7 +100,7 @@ class TrainingConfig:
                 raise ConfigError(f"{name} must be at least 0 and under 1, got {rate}")
         tables = {
             "context": CONTEXTS, "optimizer": OPTIMIZERS, "schedule": SCHEDULES, "average": AVERAGES,
-            "on_nonfinite": ON_NONFINITE,
+            "on_nonfinite": ON_NONFINITE, "precision": PRECISIONS,
         }  # fmt: skip
         for name, known in tables.items():
             if getattr(self, name) not in known:

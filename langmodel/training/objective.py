@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from langmodel.network.cells import State
 from langmodel.network.dropout import Dropout
 from langmodel.network.likelihood import nll_sum
+from langmodel.network.precision import HalfPrecision
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.network.windows import Window
 from langmodel.training.past_decoding import PastDecoder
@@ -18,17 +19,26 @@ class Objective(nn.Module):
 
     `ar` weighs activation regularisation, the mean square of what dropout leaves of the last layer;
     `tar` its temporal kind, the mean square of its change from step to step (Merity et al. 2017); `pdr`
-    past-decode regularisation, whose decoder is drawn from `seed`.
+    past-decode regularisation, whose decoder is drawn from `seed`. With `half_precision`, the recurrent
+    layers compute in float16.
     """
 
     def __init__(
-        self, network: RecurrentLM, *, ar: float = 0.0, tar: float = 0.0, pdr: float = 0.0, seed: int = 0
+        self,
+        network: RecurrentLM,
+        *,
+        ar: float = 0.0,
+        tar: float = 0.0,
+        pdr: float = 0.0,
+        seed: int = 0,
+        half_precision: bool = False,
     ) -> None:
         super().__init__()
         self.network = network
         self.ar = ar
         self.tar = tar
         self.pdr = pdr
+        self.half_precision = half_precision
         self.past_decoder = PastDecoder(network, torch.Generator().manual_seed(seed)) if pdr else None
 
     def forward(
@@ -36,7 +46,8 @@ class Objective(nn.Module):
     ) -> tuple[Tensor, Tensor | None, State]:
         """Σ -log p of the window's targets in nats, float64; the penalties, None without any; the state."""
         network = self.network
-        activations = network.activations(window.inputs_TB, state, dropout)
+        half = HalfPrecision(len(window.targets_N)) if self.half_precision else None
+        activations = network.activations(window.inputs_TB, state, dropout, half)
         nll = nll_sum(
             window.real(activations.read_TBO), network.output_weight, network.output_bias, window.targets_N
         )

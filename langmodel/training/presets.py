@@ -111,6 +111,7 @@ PRESETS = {
             "average": "tail",
             "epochs": 90,
             "patience": 0,
+            "precision": "float16",
         },
     ),
 }

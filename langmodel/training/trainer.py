@@ -5,6 +5,7 @@
 import logging
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from langmodel.errors import ConfigError, TrainingError
 from langmodel.network.cells import State, detach_state
 from langmodel.network.dropout import Dropout, DropoutRates, step_seed
 from langmodel.network.evaluation import Interrupted, evaluate_windows
+from langmodel.network.precision import tf32_products
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.network.windows import IdArray, Window
 from langmodel.storage.training_state import TrainingState
@@ -73,7 +75,16 @@ class Trainer:
             else self._windows.count(0) * config.epochs
         )
         self.total_tokens = self._windows.tokens * config.epochs
-        objective = Objective(network, ar=config.ar, tar=config.tar, pdr=config.pdr, seed=config.seed)
+        self.half_precision = config.precision == "float16" and network.device.type == "cuda"
+        objective = Objective(
+            network,
+            ar=config.ar,
+            tar=config.tar,
+            pdr=config.pdr,
+            seed=config.seed,
+            half_precision=self.half_precision,
+        )
+        self._products = tf32_products if self.half_precision else nullcontext
         self._past_decoder = objective.past_decoder
         self._parameters = list(objective.parameters())
         self._optimizer = OPTIMIZERS[config.optimizer].make(self._parameters, config)
@@ -175,10 +186,11 @@ class Trainer:
             self._state = self.network.zero_state(own.inputs_TB.shape[1])
         if self._dropout is not None:
             self._dropout.generator.manual_seed(step_seed(self.config.seed, progress.step))
-        total, penalty, state = self._objective(own, self._state, self._dropout)
-        loss = total * (ranks.count / window.tokens)  # gradients are averaged over the processes
         self._optimizer.zero_grad(set_to_none=True)
-        (loss if penalty is None else loss + penalty).backward()
+        with self._products():
+            total, penalty, state = self._objective(own, self._state, self._dropout)
+            loss = total * (ranks.count / window.tokens)  # gradients are averaged over the processes
+            (loss if penalty is None else loss + penalty).backward()
         norm = torch.nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None])
         (nll,), gradient_norm = ranks.sums(float(total.detach())), float(norm)
         rate = self.learning_rate(window)
