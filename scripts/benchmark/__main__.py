@@ -15,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from gpu import gpu
 from inference import inference
 from memory import memory
 from penn_treebank import penn_treebank
@@ -33,6 +34,7 @@ SUITES: dict[str, Callable[[str], Iterator[Row]]] = {
     "tutorial": lambda _: tutorial(),
     "memory": lambda _: memory(),
     "inference": lambda _: inference(),
+    "gpu": lambda _: gpu(),
 }
 """Each is given the text to preprocess."""
 

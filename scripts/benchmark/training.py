@@ -25,13 +25,15 @@ def zipf_ids(count: int, vocabulary_size: int) -> IdArray:
     return ids.astype(np.uint16)
 
 
-def our_steps(config: TrainingConfig, vocabulary_size: int, ids: IdArray) -> Iterator[None]:
+def our_steps(
+    config: TrainingConfig, vocabulary_size: int, ids: IdArray, device: str = "cpu"
+) -> Iterator[None]:
     network = RecurrentLM(config.architecture(vocabulary_size), torch.Generator().manual_seed(1))
-    trainer = Trainer(network, ids, ids[:0], config)
+    trainer = Trainer(network.to(device), ids, ids[:0], config)
     network.train()
     epoch = 0
     while True:
-        for window in DocumentWindows(ids, batch_size=config.batch_size, bptt=BPTT).epoch(epoch):
+        for window in DocumentWindows(ids, batch_size=config.batch_size, bptt=config.bptt).epoch(epoch):
             trainer.train_step(window)
             yield
         epoch += 1
