@@ -65,7 +65,7 @@ class Evaluated:
     opened: float | None
     """Perplexity over the open vocabulary."""
     characters: int
-    """Of a text, line ends counted; 0 for a split, whose characters are not known."""
+    """Of the text, line ends counted; 0 for a split of an older corpus, which did not count them."""
     adaptation: str | None
     adapted: Likelihood | None
     settings: dict[str, float]
@@ -181,6 +181,7 @@ def command(
         corpus = open_matching_corpus(lm, corpus_of_run(model) if data is None else Path(data))
         name = f"{corpus.path} ({split})"
         result = lm.evaluate_ids(_split(corpus, split), context)
+        characters = corpus.statistics[split].characters or 0
         if adapt is not None:
             if (context or lm.context) != "document":
                 raise ConfigError("--adapt reads a split as one document; add --context document")

@@ -40,6 +40,8 @@ class SplitStatistics:
     """Words of the longest sentence."""
     sha256: str
     """Of the ids as stored."""
+    characters: int | None = None
+    """Of the text as read, with one for the end of every paragraph or line; None if they were not counted."""
 
     @property
     def targets(self) -> int:

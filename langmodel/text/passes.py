@@ -46,12 +46,14 @@ class SplitBuilder:
     counts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(1024, np.int64))
     passages: list[str] = field(default_factory=list)
     characters: int = 0
+    waiting_characters: int = 0
+    """Of `passages`."""
     documents: int = 0
     sentences: int = 0
     longest_sentence: int = 0
 
     def take_passages(self) -> list[str]:
-        passages, self.passages, self.characters = self.passages, [], 0
+        passages, self.passages, self.waiting_characters = self.passages, [], 0
         return passages
 
     def count(self, ids: npt.NDArray[np.uint32]) -> None:
@@ -78,9 +80,10 @@ def first_pass(
         for passage in passages:
             builder = builders[passage.split]
             builder.passages.append(passage.text)
-            builder.characters += len(passage.text)
+            builder.characters += len(passage.text) + 1
+            builder.waiting_characters += len(passage.text)
             builder.documents += passage.starts_document
-            if builder.characters >= BATCH_CHARACTERS:
+            if builder.waiting_characters >= BATCH_CHARACTERS:
                 yield passage.split, builder.take_passages()
         for name, builder in builders.items():
             if builder.passages:
@@ -153,4 +156,5 @@ def second_pass(
         unknown=unknown,
         longest_sentence=builder.longest_sentence,
         sha256=digest,
+        characters=builder.characters,
     )

@@ -89,7 +89,10 @@ def test_evaluate_finds_what_training_found(workplace, capsys):
     found = json.loads(output_of(capsys, "evaluate", workplace / "run", "--json"))
     assert set(found) == {
         "perplexity", "perplexity_excluding_oov", "log_prob", "tokens", "oov", "vocabulary_size",
+        "bits_per_character",
     }  # fmt: skip
+    characters = open_corpus(workplace / "corpus").statistics["valid"].characters
+    assert found["bits_per_character"] == pytest.approx(-found["log_prob"] / math.log(2) / characters)
     assert found["perplexity"] == pytest.approx(best, rel=0.2)  # 20 columns there, one here
     table = output_of(capsys, "evaluate", workplace / "run", workplace / "corpus", "--split", "test")
     assert "perplexity" in table
@@ -102,8 +105,6 @@ def test_a_text_file_evaluates_like_the_split_it_came_from(workplace, tmp_path, 
     split = json.loads(
         output_of(capsys, "evaluate", workplace / "run", corpus_dir, "--json", "--context", context)
     )
-    from langmodel.text.corpus import open_corpus
-
     ids = open_corpus(corpus_dir).split("valid").tolist()
     text = " ".join("\n" if id == 2 else lm.vocabulary.word_of(id) for id in ids)
     (tmp_path / "valid.txt").write_text(text)

@@ -1,6 +1,7 @@
 import hashlib
 import itertools
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -45,6 +46,20 @@ def test_the_stream_is_every_word_with_end_behind_each_sentence(tmp_path):
     assert (statistics.sentences, statistics.tokens, statistics.unknown) == (2, 5, 0)
     assert statistics.longest_sentence == 3
     assert statistics.targets == len(corpus.split("train")) == 7
+
+
+def test_characters_are_those_of_the_text_with_the_ends_of_its_lines(tmp_path, monkeypatch):
+    monkeypatch.setattr(passes, "BATCH_CHARACTERS", 8)  # counted in several batches
+    corpus = prepare(tmp_path, "the cat  sat\n\nthe dög\n")
+    assert corpus.statistics["train"].characters == len("the cat  sat\nthe dög\n")
+    assert corpus.statistics["test"].characters == 0
+
+
+def test_a_corpus_whose_characters_were_not_counted_still_opens(tmp_path):
+    corpus = prepare(tmp_path, "the cat sat\n")
+    file = corpus.path / "corpus.json"
+    file.write_text(re.sub(r',\s*"characters": \d+', "", file.read_text()))
+    assert open_corpus(corpus.path).statistics["train"].characters is None
 
 
 def test_rare_words_become_unk_and_are_counted(tmp_path):
