@@ -1,4 +1,4 @@
-"""The progress bar: of words, on stderr, on a terminal only."""
+"""The progress bar: on stderr, on a terminal only."""
 
 import os
 import sys
@@ -9,9 +9,22 @@ from tqdm import tqdm
 COLUMNS, ROWS = 100, 25
 """The size of a terminal that does not tell its own; tqdm by itself then shows nothing at all."""
 
+FLEETING_DELAY = 2
+"""Seconds before a fleeting bar is shown."""
 
-def progress_bar(description: str, total: int | None = None, initial: int = 0) -> Any:
-    """A tqdm bar that counts words, with words a second and, where `total` is known, the time left."""
+
+def progress_bar(
+    description: str,
+    total: int | None = None,
+    initial: int = 0,
+    unit: str = "words",
+    *,
+    fleeting: bool = False,
+) -> Any:
+    """A tqdm bar that counts `unit`, with the rate and, where `total` is known, the time left.
+
+    A fleeting one shows only while what takes some seconds goes on.
+    """
     try:
         knows_its_width = os.get_terminal_size(sys.stderr.fileno()).columns > 0
     except (OSError, ValueError):  # no terminal, or no file at all
@@ -20,9 +33,11 @@ def progress_bar(description: str, total: int | None = None, initial: int = 0) -
         desc=description,
         total=total,
         initial=initial,
-        unit=" words",
+        unit=f" {unit}",
         unit_scale=True,
         disable=not sys.stderr.isatty(),
+        delay=FLEETING_DELAY if fleeting else 0,
+        leave=not fleeting,
         dynamic_ncols=knows_its_width,
         ncols=None if knows_its_width else COLUMNS,
         nrows=None if knows_its_width else ROWS,

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from langmodel.cli.bar import progress_bar
 from langmodel.cli.options import device_option, given, model_argument, setting, threads_option
 from langmodel.cli.run_corpus import corpus_of_run, open_matching_corpus
 from langmodel.errors import ConfigError
@@ -137,18 +138,22 @@ def command(
         print(f"seed {seed}; --seed {seed} draws the same again", file=sys.stderr)
     lines: list[str] = []
     kept = tries = filled = 0
-    for number, beginning in enumerate(beginnings):
-        if beam:
-            sentences = lm.likeliest(beam, prefix=beginning, settings=wanted, ban=banned)
-        else:
-            assert seed is not None
-            sentences, drawn = lm.draw(
-                count, seed=(seed + number) % (MAX_SEED + 1), prefix=beginning, settings=wanted, ban=banned,
-                include=include, copies=copies, most_copied=max_overlap, rare_words=rare_words,
-            )  # fmt: skip
-            kept, tries = kept + len(sentences), tries + drawn
-        filled += sum(len(sentence.filled) for sentence in sentences)
-        lines += map(FORMATS[format_], sentences)
+    wanted_sentences = len(beginnings) * (beam or count)
+    with progress_bar("sampling", wanted_sentences, unit="sentences", fleeting=True) as bar:
+        for number, beginning in enumerate(beginnings):
+            if beam:
+                sentences = lm.likeliest(beam, prefix=beginning, settings=wanted, ban=banned)
+                bar.update(beam)
+            else:
+                assert seed is not None
+                sentences, drawn = lm.draw(
+                    count, seed=(seed + number) % (MAX_SEED + 1), prefix=beginning, settings=wanted,
+                    ban=banned, include=include, copies=copies, most_copied=max_overlap,
+                    rare_words=rare_words, on_kept=bar.update,
+                )  # fmt: skip
+                kept, tries = kept + len(sentences), tries + drawn
+            filled += sum(len(sentence.filled) for sentence in sentences)
+            lines += map(FORMATS[format_], sentences)
     for line in lines:
         print(line)
     if filled:

@@ -1,6 +1,6 @@
 """LanguageModel: the face of a trained model. Text in; sentences and probabilities out."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import tee
 from pathlib import Path
@@ -152,8 +152,12 @@ class LanguageModel:
         copies: CopiedRuns | None = None,
         most_copied: int | None = None,
         rare_words: Vocabulary | None = None,
+        on_kept: Callable[[int], object] = lambda sentences: None,
     ) -> tuple[list[SampledSentence], int]:
-        """As `sample`, and how many sentences were drawn for those that were kept."""
+        """As `sample`, and how many sentences were drawn for those that were kept.
+
+        `on_kept` is told, now and then, how many more there are.
+        """
         if n < 0:
             raise ConfigError(f"cannot draw {n} sentences")
         if seed is not None and not 0 <= seed <= MAX_SEED:
@@ -178,7 +182,7 @@ class LanguageModel:
         drawn = sample_ids(
             self.network, n, settings,
             prefix=prefix_ids, banned=[ids[0] for ids in named.values() if len(ids) == 1], demands=demands,
-            generator=generator,
+            generator=generator, on_kept=on_kept,
         )  # fmt: skip
         sentences = []
         for one in drawn.sentences:

@@ -3,7 +3,7 @@
 # B = sentences still unfinished, V = vocabulary
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -86,11 +86,12 @@ def sample_ids(
     banned: Sequence[int] = (),
     demands: Sequence[Demand] = (),
     generator: torch.Generator,
+    on_kept: Callable[[int], object] = lambda sentences: None,
 ) -> Draw:
     """`count` sentences that begin with `prefix`, have none of `banned` and meet all `demands`.
 
-    `generator` is a CPU generator. Raises SamplingError when every word is ruled out, or when a demand is
-    met too rarely; it always ends.
+    `generator` is a CPU generator; `on_kept` is told, now and then, how many more there are. Raises
+    SamplingError when every word is ruled out, or when a demand is met too rarely; it always ends.
     """
     if settings.unk == "resample-sentence":
         demands = [free_of_unknown_words(len(prefix)), *demands]
@@ -119,6 +120,7 @@ def sample_ids(
                 met[number] += 1
             else:
                 kept.append(sentence)
+        on_kept(len(kept) - (count - missing))
     return Draw(kept, tries)
 
 

@@ -140,6 +140,16 @@ def test_the_same_seed_gives_the_same_sentences():
     assert lm.sample(20) != lm.sample(20)
 
 
+@pytest.mark.parametrize("include", [(), ("a",)])
+def test_the_sentences_are_told_as_they_are_kept(include):
+    told = []
+    sentences, _ = make_model().draw(
+        2_500, seed=1, prefix="", settings=SamplingSettings(), include=include, on_kept=told.append
+    )
+    assert sum(told) == len(sentences) == 2_500
+    assert len(told) > 2
+
+
 def test_temperature_zero_always_takes_the_likeliest_word():
     lm = make_model()
     (sentence,) = set(lm.sample(5, settings=SamplingSettings(temperature=0, unk="keep", max_length=6)))
