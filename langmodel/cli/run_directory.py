@@ -4,7 +4,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -26,6 +26,9 @@ from langmodel.training.config import TrainingConfig, config_from_mapping
 from langmodel.training.distributed import Ranks, process_group
 from langmodel.training.progress import Evaluation
 from langmodel.training.trainer import Trainer
+
+CHANGEABLE = ("on_nonfinite", "skip_limit")
+"""Settings that a resumed run may be given anew: a run that stops at every attempt can be told to go on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,6 +182,7 @@ def _resumed(
         raise InputError(f"{last}: holds no training state; it cannot be resumed")
     settings = saved.training.values.get("config")
     config = TrainingConfig(**config_from_mapping(settings if isinstance(settings, dict) else {}, str(last)))
+    config = replace(config, **{name: given[name] for name in CHANGEABLE if name in given})
     for name, value in given.items():
         if value != getattr(config, name):
             flag = name.replace("_", "-")
@@ -187,8 +191,11 @@ def _resumed(
             )
     if saved.provenance.get("corpus_sha256") != corpus.digest:
         raise InputError(f"{last}: trained on another corpus than {corpus.path}; resume on that one")
+    before = saved.provenance.get("device", device.type)
+    if before != device.type:
+        warn(f"note: on {device.type} now, on {before} before; the run goes on with other random numbers")
     threads = saved.provenance.get("threads")
-    if threads != torch.get_num_threads():
+    if device.type == "cpu" and threads != torch.get_num_threads():
         warn(
             f"note: {torch.get_num_threads()} threads now, {threads} before; "
             "results will differ in the last bits"

@@ -127,6 +127,7 @@ class TrainingRun:
                 "config": self.config.to_dict(),
                 "corpus_sha256": self.corpus.digest,
                 "threads": torch.get_num_threads(),
+                "device": self.trainer.network.device.type,
                 "step": progress.step,
                 "tokens": progress.tokens,
                 "best_loss": None if math.isinf(progress.best_loss) else progress.best_loss,

@@ -32,13 +32,18 @@ def choose_device(name: str) -> torch.device:
             )
         if number and int(number) >= torch.cuda.device_count():
             raise ConfigError(f"--device {name}: this machine has {torch.cuda.device_count()} CUDA GPU(s)")
-        # Weights that are dropped out anew at every step cannot lie in one block; copying them is quick.
-        warnings.filterwarnings(
-            "ignore", message="RNN module weights are not part of single contiguous chunk"
-        )
+        _prepare_cuda()
     if kind == "mps":
         raise ConfigError("--device mps: sums are float64, which MPS lacks; use --device cpu")
     return torch.device(name)
+
+
+def _prepare_cuda() -> None:
+    """Exact float32 in recurrent layers, where cuDNN would take TF32, and one order of cuBLAS's sums."""
+    torch.backends.cudnn.allow_tf32 = False
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts
+    # Weights that are dropped out anew at every step cannot lie in one block; copying them is quick.
+    warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
 
 
 def prepare_cpu(threads: int | None) -> None:

@@ -1,4 +1,4 @@
-"""Recurrent layers in float16, for GPUs: cuDNN keeps the weights of a layer on the chip for no other type.
+"""Recurrent layers in float16, for GPUs: cuDNN keeps a large LSTM's weights on the chip for no other type.
 
 Weights, softmax, loss and the optimizer stay float32; their products may be TF32 (10 bits of mantissa,
 as float16 has), inside a training step alone.

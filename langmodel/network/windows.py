@@ -48,8 +48,13 @@ class Window:
     def to(self, device: torch.device) -> "Window":
         if device.type == "cpu":
             return self
-        positions = None if self.positions_N is None else self.positions_N.to(device)
-        return Window(self.inputs_TB.to(device), self.targets_N.to(device), positions, self.fresh)
+
+        def moved(ids: Tensor) -> Tensor:
+            """Without waiting for what the device is at."""
+            return (ids.pin_memory() if device.type == "cuda" else ids).to(device, non_blocking=True)
+
+        positions = None if self.positions_N is None else moved(self.positions_N)
+        return Window(moved(self.inputs_TB), moved(self.targets_N), positions, self.fresh)
 
     def columns(self, rank: int, ranks: int) -> "Window":
         """The columns of process `rank` out of `ranks`. Raises ValueError where padding was left out."""

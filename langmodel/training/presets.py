@@ -112,6 +112,7 @@ PRESETS = {
             "epochs": 90,
             "patience": 0,
             "precision": "float16",
+            "on_nonfinite": "skip",
         },
     ),
 }

@@ -192,7 +192,9 @@ class Trainer:
             loss = total * (ranks.count / window.tokens)  # gradients are averaged over the processes
             (loss if penalty is None else loss + penalty).backward()
         norm = torch.nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None])
-        (nll,), gradient_norm = ranks.sums(float(total.detach())), float(norm)
+        # A GPU is waited for only here.
+        own_nll, gradient_norm = torch.stack([total.detach(), norm.double()]).tolist()
+        (nll,) = ranks.sums(own_nll)
         rate = self.learning_rate(window)
         if not (math.isfinite(nll) and math.isfinite(gradient_norm)):
             self._skip_or_stop("the gradient" if math.isfinite(nll) else "the loss", rate)

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 
 from langmodel.cli.main import run
 from langmodel.storage import atomic
-from langmodel.storage.model_file import load_model
+from langmodel.storage.model_file import load_model, save_model
 from langmodel.storage.run_files import read_metrics, read_run
 
 SMALL = "--embedding-size 8 --hidden-size 8 --batch-size 2 --bptt 4 --no-baselines --threads 1".split()
@@ -318,6 +318,20 @@ def test_another_number_of_threads_is_said(corpus, tmp_path, capsys):
     assert run(["train", str(corpus), "-o", made, *SMALL, "--epochs", "1"]) == 0
     assert run(["train", str(corpus), "-o", made, "--resume", "--threads", "2", "--no-baselines"]) == 0
     assert "note: 2 threads now, 1 before" in capsys.readouterr().err
+
+
+def test_another_device_is_said_and_what_to_do_about_odd_numbers_may_change(corpus, tmp_path, capsys):
+    made = tmp_path / "r"
+    assert run(["train", str(corpus), "-o", str(made), *SMALL, "--epochs", "1"]) == 0
+    saved = load_model(made / "last.safetensors")
+    assert saved.provenance["device"] == "cpu"
+    saved.provenance["device"] = "cuda"
+    save_model(made / "last.safetensors", saved)
+    capsys.readouterr()
+    resumed = ["train", str(corpus), "-o", str(made), "--resume", "--threads", "1", "--no-baselines"]
+    assert run([*resumed, "--on-nonfinite", "skip"]) == 0
+    assert "note: on cpu now, on cuda before" in capsys.readouterr().err
+    assert run([*resumed, "--seed", "2"]) == 2
 
 
 def test_a_run_is_saved_between_evaluations_that_are_far_apart(corpus, tmp_path, monkeypatch):
