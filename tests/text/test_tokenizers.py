@@ -66,6 +66,11 @@ def test_whitespace_and_characters():
         "Call wait() and __init__() at once (or later).",
         "Rock 'n' roll!",
         "'Tis true.",
+        "Rock 'n' roll was 'loud'.",
+        "“He told me, ‘’tis nine o’clock,’ and then ’twas late,” said M. d’Aubigny of the ’90s.",
+        "‘You’ve seen Sir O’Brien’s letter—and the dogs’ tails!’ he cried.",
+        "“I never knew the key... he said—” and then the wind...",
+        "It was (as he said) done [twice].",
     ],
 )
 def test_quotes_stand_beside_what_they_quote(sentence):
