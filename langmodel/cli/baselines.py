@@ -8,6 +8,7 @@ import torch
 from langmodel.baselines.comparison import ORDER, Comparison, compare
 from langmodel.baselines.kneser_ney import Floats
 from langmodel.cli.model_report import shown_perplexity
+from langmodel.cli.report import tell
 from langmodel.inference.scoring import score_sentences
 from langmodel.network.evaluation import read_document
 from langmodel.network.likelihood import token_nll
@@ -32,10 +33,10 @@ def compare_with_baselines(model: Path, corpus: Corpus, device: torch.device) ->
     if not len(valid):
         return
     if len(train) > MAX_TRAIN_TOKENS:
-        print(f"not compared with n-grams: over {MAX_TRAIN_TOKENS:,} training tokens")
+        tell(f"not compared with n-grams: over {MAX_TRAIN_TOKENS:,} training tokens")
         return
     saved = load_model(model, device)
-    print(report(compare(token_log_probs(saved, valid), train, valid, len(corpus.vocabulary)), saved))
+    tell(report(compare(token_log_probs(saved, valid), train, valid, len(corpus.vocabulary)), saved))
 
 
 def token_log_probs(saved: SavedModel, ids: IdArray) -> Floats:

@@ -139,9 +139,7 @@ def print_scores(lm: LanguageModel, file: str, context: str | None, name: str) -
 @click.command("evaluate")
 @model_argument
 @click.argument("data", required=False, metavar="[FILE|CORPUS_DIR]")
-@click.option(
-    "--split", type=click.Choice(["valid", "test"]), default="valid", show_default=True, help="Of a corpus."
-)
+@click.option("--split", type=click.Choice(["valid", "test"]), help="Of a corpus.  [default: valid]")
 @click.option(
     "--context", type=click.Choice(CONTEXTS), help="Where the state is carried.  [default: as trained]"
 )
@@ -160,12 +158,12 @@ def print_scores(lm: LanguageModel, file: str, context: str | None, name: str) -
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
 @click.option(
     "--format", "format_", type=click.Choice(list(FORMATS)),
-    help="Of a FILE: every word of every line instead of a table, as `score` prints it.",
+    help="Of a FILE: every word of every line with words, as `score` prints it, instead of a table.",
 )  # fmt: skip
 @device_option
 @threads_option
 def command(
-    model: Path, data: str | None, split: str, context: str | None, adapt: str | None,
+    model: Path, data: str | None, split: str | None, context: str | None, adapt: str | None,
     open_vocabulary: int | None, as_json: bool, format_: str | None, device: str, threads: int | None,
 ) -> None:  # fmt: skip
     """Print the perplexity of MODEL (a run directory or a .safetensors file) on a text or a split.
@@ -175,6 +173,9 @@ def command(
     prepare_cpu(threads)
     lm = load(model, device)
     adapted, found, characters = None, dict[str, float](), 0
+    if split is not None and data is not None and not is_corpus(Path(data)):
+        raise InputError(f"{data}: --split is of a corpus; leave it out")
+    split = split or "valid"
     if data is None or is_corpus(Path(data)):
         if format_ is not None:
             raise InputError("--format is for a text; give a FILE, or use --json")

@@ -69,11 +69,24 @@ def _say(message: str) -> None:
     print(f"langmodel: error: {one_line}", file=sys.stderr)
 
 
+def _finish_output() -> None:
+    """What was to be done is done, also when nobody reads its last lines."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _say_no_more()
+
+
+def _say_no_more() -> None:
+    """The reader has gone: nothing is wrong, and nothing is left to say (Python's documented way)."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code and never raises."""
     try:
         result: Any = langmodel.main(arguments, prog_name="langmodel", standalone_mode=False)
-        sys.stdout.flush()
+        _finish_output()
         return result if isinstance(result, int) else 0
     except LangModelError as error:
         _say(str(error))
@@ -83,7 +96,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return 2
     except click.UsageError as error:
         verb = error.ctx.command_path if error.ctx else "langmodel"
-        _say(f"{error.format_message()} See `{verb} --help`.")
+        message = error.format_message()
+        _say(f"{message}{'' if message.endswith(('.', '?')) else '.'} See `{verb} --help`.")
         return 2
     except click.ClickException as error:
         _say(error.format_message())
@@ -92,8 +106,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         print("langmodel: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # The reader has gone: nothing is wrong, and nothing is left to say (Python's documented way).
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _say_no_more()
         return 1
     except MemoryError:
         _say(f"out of memory; {OUT_OF_MEMORY}")

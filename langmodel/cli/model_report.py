@@ -1,11 +1,12 @@
 """What a person wants to know about a model and its losses, as text."""
 
-import json
 from pathlib import Path
+from typing import Any
 
 from langmodel.cli.report import rows_as_text
 from langmodel.network.likelihood import perplexity
-from langmodel.storage.model_file import SavedModel
+from langmodel.storage.model_file import LAST, SavedModel
+from langmodel.training.config import TrainingConfig
 
 
 def shown_perplexity(loss: float) -> str:
@@ -30,8 +31,22 @@ def model_report(path: Path, saved: SavedModel) -> str:
         ("context", saved.context),
         ("trained", f"{provenance.get('step', 0):,} steps, {provenance.get('tokens', 0):,} tokens"),
         ("best loss", "-" if best is None else f"{best:.4f} nats, perplexity {shown_perplexity(best)}"),
-        ("settings", json.dumps(config)),
+        ("settings", _shown_settings(config)),
         ("corpus", f"sha256 {provenance.get('corpus_sha256', 'unknown')}"),
-        ("can resume", "yes" if saved.training is not None else "no; last.safetensors can"),
+        ("can resume", "yes" if saved.training is not None else "no" if not path.with_name(LAST).exists()
+         else f"the run can, from {LAST}"),
     ]  # fmt: skip
     return rows_as_text(rows)
+
+
+def _shown_settings(config: Any) -> str:
+    """Those that differ from the defaults."""
+    if not isinstance(config, dict):
+        return "unknown"
+    defaults = TrainingConfig().to_dict()
+    chosen = {name: value for name, value in config.items() if defaults.get(name) != value}
+    return ", ".join(f"{name} {_shown(value)}" for name, value in chosen.items()) or "the defaults"
+
+
+def _shown(value: Any) -> str:
+    return "-".join(map(str, value)) if isinstance(value, list) else str(value)

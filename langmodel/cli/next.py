@@ -46,9 +46,12 @@ def command(model: Path, k: int, device: str, threads: int | None) -> None:
     """Print the likeliest next words after each line of standard input, the beginning of a sentence.
 
     On a terminal, type a beginning and Enter; nothing and Enter asks for a first word; Ctrl-D ends.
-    </s> is the end of the sentence.
+    </s> is the end of the sentence, <unk> any word that the model does not know. Answers to several lines of
+    a file stand apart by a blank line.
     """
     prepare_cpu(threads)
     lm = load(model, device)
-    for line in typed_lines():
+    for number, line in enumerate(typed_lines()):
+        if number and not sys.stdin.isatty():
+            print()
         print(next_table(lm, line, k), flush=True)

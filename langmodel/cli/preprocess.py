@@ -12,7 +12,7 @@ import click
 
 from langmodel.cli.bar import progress_bar
 from langmodel.cli.options import given, setting
-from langmodel.cli.report import corpus_report
+from langmodel.cli.report import corpus_report, tell
 from langmodel.cores import usable_cores
 from langmodel.text.corpus import Corpus
 from langmodel.text.preprocess import PreprocessConfig, preprocess
@@ -107,4 +107,4 @@ def command(
     corpus = run_preprocess(
         sources, output, config, workers, valid=valid, test=test, field=Field(column=column, field=field)
     )
-    print(corpus_report(corpus))
+    tell(corpus_report(corpus))

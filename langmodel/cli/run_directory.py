@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from langmodel.cli.baselines import compare_with_baselines
 from langmodel.cli.signals import StopSignal
-from langmodel.cli.training_run import TrainingRun
+from langmodel.cli.training_run import SAVE_SECONDS, TrainingRun
 from langmodel.errors import ConfigError, InputError, ModelFileError, NewerFormatError
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.storage.atomic import locked_directory
@@ -59,9 +59,8 @@ def train_in(
         raise InputError(f"{corpus.path}: nothing to train on")
     if is_corpus(directory):
         raise InputError(f"{directory}: a corpus directory; choose another for the run")
-    last = directory / LAST
-    if wanted.resume and not last.exists() and not last.with_name(PREVIOUS).exists():
-        raise InputError(f"{last}: nothing to resume; train without --resume first")
+    if wanted.resume and not directory.is_dir():
+        raise InputError(f"{directory}: nothing to resume; train without --resume first")
     with (
         process_group(device) as (ranks, own_device),
         locked_directory(directory) if ranks.writes else nullcontext(),
@@ -85,6 +84,11 @@ def _train(
     last = directory / LAST
     saved = None
     if wanted.resume:
+        if not last.exists() and not last.with_name(PREVIOUS).exists():
+            raise InputError(
+                f"{last}: nothing to resume; a run is saved at every evaluation and every "
+                f"{SAVE_SECONDS // 60} minutes. Train without --resume first"
+            )
         saved, config = _resumed(last, corpus, given, device, ranks)
     elif not wanted.overwrite and any((directory / name).exists() for name in (BEST, LAST)):
         raise InputError(
@@ -187,7 +191,8 @@ def _resumed(
         if value != getattr(config, name):
             flag = name.replace("_", "-")
             raise ConfigError(
-                f"--{flag} {value} differs from the run's {getattr(config, name)}; leave it out"
+                f"--{flag} {_shown(value)} differs from the run's {_shown(getattr(config, name))}; "
+                "leave it out"
             )
     if saved.provenance.get("corpus_sha256") != corpus.digest:
         raise InputError(f"{last}: trained on another corpus than {corpus.path}; resume on that one")
@@ -201,3 +206,7 @@ def _resumed(
             "results will differ in the last bits"
         )
     return saved, config
+
+
+def _shown(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -19,6 +19,8 @@ from langmodel.network.device import prepare_cpu
 from langmodel.text.ngrams import CopiedRuns
 from langmodel.text.sources import read_lines
 
+DEFAULT_COUNT = 10
+
 MAX_OVERLAP, MAX_BEAM = 20, 1_000
 
 
@@ -50,7 +52,7 @@ FORMATS = {
 
 @click.command("sample")
 @model_argument
-@click.option("-n", "count", type=click.IntRange(min=0), default=10, show_default=True, help="Sentences.")
+@click.option("-n", "count", type=click.IntRange(min=0), help=f"Sentences.  [default: {DEFAULT_COUNT}]")
 @click.option("--prefix", default="", help="How every sentence begins.")
 @setting(SamplingSettings, "--temperature", "Below 1: safer; above 1: wilder; 0: always the likeliest word.")
 @setting(SamplingSettings, "--top-k", "Only the k likeliest words; 0: all.")
@@ -97,7 +99,7 @@ FORMATS = {
 @device_option
 @threads_option
 def command(
-    model: Path, count: int, prefix: str, prefixes: Path | None, include: tuple[str, ...],
+    model: Path, count: int | None, prefix: str, prefixes: Path | None, include: tuple[str, ...],
     ban: tuple[str, ...], ban_file: Path | None, max_overlap: int | None, novelty: bool,
     corpus: Path | None,
     beam: int | None, seed: int | None, format_: str, device: str, threads: int | None, **settings: Any,
@@ -112,6 +114,13 @@ def command(
     again = include or max_overlap or novelty or wanted.unk in ("resample-sentence", "copy-rare")
     if beam and (drawing or again or seed is not None):
         raise ConfigError("--beam draws nothing: it goes with prefixes, --ban and lengths only")
+    if beam and count is not None:
+        raise ConfigError(f"--beam {beam} says how many sentences there are; leave out -n")
+    if wanted.length and {"min_length", "max_length"} & set(given(settings)):
+        raise ConfigError("--length is exact; leave out --min-length and --max-length")
+    if contradictory := sorted(set(include) & set(ban)):
+        raise ConfigError(f"--include and --ban both name {contradictory[0]!r}; drop one")
+    count = DEFAULT_COUNT if count is None else count
     beginnings = [prefix] if prefixes is None else list(read_lines(str(prefixes)))
     banned = (
         [*ban, *(word for line in read_lines(str(ban_file)) if (word := line.strip()))] if ban_file else ban

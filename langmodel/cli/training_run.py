@@ -16,6 +16,7 @@ from langmodel import __version__
 from langmodel.cli.bar import progress_bar
 from langmodel.cli.curves import draw_curves
 from langmodel.cli.model_report import shown_perplexity
+from langmodel.cli.report import tell
 from langmodel.cli.signals import StopSignal
 from langmodel.inference.language_model import LanguageModel
 from langmodel.network.likelihood import perplexity
@@ -201,7 +202,7 @@ class TrainingRun:
             self.say(f"{CURVES} not drawn; it needs matplotlib: pip install 'langmodel[plot]'")
         if progress["best_loss"] is not None:
             judged = "validation" if self.corpus.statistics["valid"].tokens else "training"
-            print(f"best {judged} perplexity {shown_perplexity(progress['best_loss'])} "
-                  f"at step {progress['best_step']:,}")  # fmt: skip
+            tell(f"best {judged} perplexity {shown_perplexity(progress['best_loss'])} "
+                 f"at step {progress['best_step']:,}")  # fmt: skip
         files = [name for name in (BEST, LAST, METRICS, RUN, CURVES) if (self.directory / name).exists()]
-        print(f"written to {self.directory}: {', '.join(files)}")
+        tell(f"written to {self.directory}: {', '.join(files)}")

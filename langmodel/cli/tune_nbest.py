@@ -73,7 +73,9 @@ def command(
         wanted = _by_id(wanted, [hypotheses[places[0]].list_id for places in grouped], references)
     if len(grouped) != len(wanted) or not grouped:
         named = ", ".join(nbest[:3]) + (", ..." if len(nbest) > 3 else "")
-        raise InputError(f"{references}: {len(wanted)} lines for {len(grouped)} lists in {named}; one a list")
+        raise InputError(
+            f"{references}: {len(wanted)} references for {len(grouped)} lists in {named}; one a list"
+        )
     errors = [0] * len(hypotheses)
     for places, reference in zip(grouped, wanted, strict=True):
         for place in places:

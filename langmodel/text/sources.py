@@ -111,7 +111,8 @@ def _table_suffix(path: Path) -> str | None:
 
 def _read_file(path: Path, wanted: Field | None, breaks: re.Pattern[str]) -> Iterator[Document]:
     if not path.exists():
-        raise CorpusError(f"{path}: no such file; give a text file, '-', {' or '.join(SCHEMES)}:NAME")
+        named = ", ".join(f"{scheme}:NAME" for scheme in SCHEMES)
+        raise CorpusError(f"{path}: no such file; give a file's path, or - for standard input (or {named})")
     if path.is_dir():
         raise CorpusError(f"{path}: a directory, and not a corpus; name the files inside it")
     try:

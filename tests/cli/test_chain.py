@@ -166,7 +166,9 @@ def test_score_as_json_lines(workplace, tmp_path, capsys):
 def test_info_describes_a_model(workplace, capsys):
     out = output_of(capsys, "info", workplace / "run")
     assert "LSTM, layers 16, embedding 12" in out
-    assert "no; last.safetensors can" in out
+    assert "the run can, from last.safetensors" in out
+    assert re.search(r"^settings .*epochs 3", out, re.MULTILINE)
+    assert "learning_rate" not in out  # the default
     assert "can resume  yes" in output_of(capsys, "info", workplace / "run" / "last.safetensors")
 
 

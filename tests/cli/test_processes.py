@@ -195,6 +195,12 @@ def test_a_run_whose_listener_has_gone_goes_on(corpus, tmp_path):
     assert read_run(tmp_path / "r")["finished"]
 
 
+def test_a_run_whose_last_lines_nobody_reads_has_ended_well(corpus, tmp_path):
+    with start("train", corpus, "-o", tmp_path / "r", *SMALL, "--epochs", "1") as process:
+        process.stdout.close()
+        assert process.wait(timeout=60) == 0
+
+
 @pytest.mark.parametrize(
     ("variables", "says"),
     [
