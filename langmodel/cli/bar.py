@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tqdm import tqdm
@@ -42,3 +43,14 @@ def progress_bar(
         ncols=None if knows_its_width else COLUMNS,
         nrows=None if knows_its_width else ROWS,
     )
+
+
+def counted(lines: Iterable[str], description: str, *, answered: bool) -> Iterator[str]:
+    """The lines, counted by a fleeting bar; without one where each is `answered` on the same terminal."""
+    if answered and sys.stdout.isatty():
+        yield from lines
+        return
+    with progress_bar(description, unit="lines", fleeting=True) as bar:
+        for line in lines:
+            yield line
+            bar.update()

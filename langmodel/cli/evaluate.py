@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from langmodel.cli.bar import counted
 from langmodel.cli.options import device_option, model_argument, threads_option
 from langmodel.cli.report import rows_as_text
 from langmodel.cli.run_corpus import corpus_of_run, open_matching_corpus
@@ -130,7 +131,7 @@ def print_scores(lm: LanguageModel, file: str, context: str | None, name: str) -
     """Each line with words of a text, as `score` prints it; sums at the end where a format has them."""
     style = Style(file=file, per_word=True, srilm_debug=2)
     chosen = FORMATS[name]
-    full = (line for line in read_lines(file) if line.strip())
+    full = (line for line in counted(read_lines(file), "scoring", answered=True) if line.strip())
     scores = lm.score_lines(full, context or lm.context, detailed=chosen.detailed(style))
     for line in chosen.write(scores, style):
         print(line)
@@ -197,9 +198,9 @@ def command(
         print_scores(lm, data, context, format_)
         return
     else:
-        counted = _Characters(read_lines(data))
-        result = lm.evaluate_lines(counted, context)
-        name, characters = data, counted.count
+        text = _Characters(counted(read_lines(data), "evaluating", answered=False))
+        result = lm.evaluate_lines(text, context)
+        name, characters = data, text.count
     if not result.tokens:
         raise CorpusError(f"{name}: no words to evaluate")
     evaluated = Evaluated(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from langmodel.cli.bar import counted
 from langmodel.cli.options import device_option, model_argument, threads_option
 from langmodel.cli.score_formats import FORMATS, LN_OF_BASE, Style
 from langmodel.errors import ConfigError
@@ -69,6 +70,8 @@ def command(
     chosen = FORMATS[format_]
     lines = read_rows(file)
     first = list(islice(lines, 1))  # a file that cannot be read is refused before a header is printed
-    scores = lm.score_lines(chain(first, lines), context, detailed=chosen.detailed(style))
+    scores = lm.score_lines(
+        counted(chain(first, lines), "scoring", answered=True), context, detailed=chosen.detailed(style)
+    )
     for line in chosen.write(scores, style):
         print(line)
