@@ -261,8 +261,12 @@ class Kaldi(NBestFormat):
     references_have_ids = True
 
     def read(self, lines: Iterable[str], name: str, group: int | None) -> Iterator[Hypothesis]:
+        seen: set[str] = set()
         for number, line in enumerate(lines, start=1):
             id, *words = line.split() or [""]
+            if id in seen:
+                raise InputError(f"{name}:{number}: {id!r} is there twice; Kaldi's tables have each key once")
+            seen.add(id)
             utterance, dash, rank = id.rpartition("-")
             if not (utterance and dash and rank.isdecimal()):
                 raise InputError(f"{name}:{number}: {id!r} is no utterance-N; expected utterance-N w1 w2 ...")
