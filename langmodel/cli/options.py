@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from langmodel.errors import ConfigError
 from langmodel.nbest.formats import NBEST_FORMATS
 
 if TYPE_CHECKING:
@@ -58,6 +59,11 @@ nbest_format_option = click.option(
 nbest_group_option = click.option(
     "--group", type=click.IntRange(min=1), help="opennmt: hypotheses for each source."
 )
+
+
+def refuse_needless_group(format_: str, group: int | None) -> None:
+    if group is not None and format_ != "opennmt":
+        raise ConfigError(f"--group is for --format opennmt; {format_} lists say it themselves. Leave it out")
 
 
 def setting(config: type, flag: str, help: str, **parameters: Any) -> Callable[[F], F]:

@@ -12,6 +12,7 @@ from langmodel.cli.options import (
     model_argument,
     nbest_format_option,
     nbest_group_option,
+    refuse_needless_group,
     threads_option,
 )
 from langmodel.errors import ConfigError
@@ -64,6 +65,7 @@ def command(
     Nothing is written before the whole list has been read and found to be sound.
     """
     chosen = NBEST_FORMATS[format_]
+    refuse_needless_group(format_, group)
     if share < 1 and not chosen.keeps_lm_apart:
         raise ConfigError(
             f"--share needs the list's own language model score, which {format_} lists do not keep apart"

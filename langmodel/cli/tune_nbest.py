@@ -9,6 +9,7 @@ from langmodel.cli.options import (
     model_argument,
     nbest_format_option,
     nbest_group_option,
+    refuse_needless_group,
     threads_option,
 )
 from langmodel.cli.report import rows_as_text
@@ -66,6 +67,7 @@ def command(
     Prints the word error rate of the lists as they are and as they become. Report it on other data.
     """
     chosen = NBEST_FORMATS[format_]
+    refuse_needless_group(format_, group)
     hypotheses = [h for file in nbest for h in chosen.read(read_raw_lines(file), input_name(file), group)]
     grouped = lists(hypotheses)
     wanted = list(read_raw_lines(references))

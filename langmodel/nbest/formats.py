@@ -125,7 +125,10 @@ class Srilm(NBestFormat):
 
 
 class Moses(NBestFormat):
-    """`id ||| text ||| Name= v … ||| total`, natural log. `LangModel= v` is added, the total redone."""
+    """`id ||| text ||| Name= v … ||| total`, natural log. `LangModel= v` is added, the total redone.
+
+    Where another model's is there already, the name is `LangModel2`, and so on.
+    """
 
     help = "Moses, Marian: id ||| text ||| features ||| total; LangModel= ln p is added to the features"
     keeps_lm_apart = False
@@ -147,7 +150,11 @@ class Moses(NBestFormat):
 
     def write(self, rescored: Rescored) -> Iterator[str]:
         id, text, features, total, *rest = rescored.hypothesis.fields
-        features = f"{features} LangModel= {_shown(rescored.log_prob)}".strip()
+        number, name = 1, "LangModel="
+        while name in features.split():
+            number += 1
+            name = f"LangModel{number}="
+        features = f"{features} {name} {_shown(rescored.log_prob)}".strip()
         if rescored.total is not None:
             total = _shown(rescored.total)
         yield " ||| ".join([id, text, features, total, *rest])

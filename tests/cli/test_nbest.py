@@ -56,6 +56,8 @@ def test_rescore_reads_standard_input(place, capsys, monkeypatch):
         ("rescore m.safetensors list --format srilm --bonus 1", "add --weight"),
         ("rescore m.safetensors list --format kaldi --share 0.5", "--share needs"),
         ("rescore m.safetensors none --format srilm", "none: no such file"),
+        ("rescore m.safetensors list --format srilm --group 2", "--group is for --format opennmt"),
+        ("tune-nbest m.safetensors list two --format srilm --group 2", "--group is for --format opennmt"),
         ("tune-nbest m.safetensors list two --format srilm", "two: 2 references for 1 lists"),
         ("tune-nbest m.safetensors list blank --format srilm", "no words"),
     ],

@@ -49,6 +49,13 @@ def test_a_list_is_written_as_its_program_reads_it(name):
     assert written(name, hypotheses, log_probs, nothing) == EXPECTED_WITHOUT_WEIGHT[name]
 
 
+def test_the_feature_of_a_second_model_has_a_name_of_its_own():
+    text = "0 ||| the cat ||| LM= -4 LangModel= -3 LangModel2= -5 ||| -6.5\n"
+    assert "LangModel= -3 LangModel2= -5 LangModel3= -2 |||" in written(
+        "moses", read("moses", text), [-2.0], [None]
+    )
+
+
 EXPECTED_WITH_TOTAL = {
     "moses": "1 ||| sat ||| LM= -1 TM= 0 LangModel= -6.90776 ||| -4.15888",
     "fairseq": "H-4\t-3\tsat",
