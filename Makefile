@@ -14,7 +14,7 @@ demo: .venv/installed
 	$(BIN)/langmodel demo
 
 test: lint types
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 torture: .venv/installed
 	$(BIN)/python scripts/torture.py --seconds 120

@@ -396,6 +396,7 @@ def ranks_of(launcher: subprocess.Popen[bytes]) -> list[int]:
     return [int(child) for child in children]
 
 
+@pytest.mark.xdist_group("torchrun")
 def test_when_a_rank_dies_all_end_and_the_last_save_is_sound(corpus, tmp_path):
     made = tmp_path / "r"
     process = torchrun(corpus, made)
@@ -407,6 +408,7 @@ def test_when_a_rank_dies_all_end_and_the_last_save_is_sound(corpus, tmp_path):
     assert load_model(made / "last.safetensors").training is not None
 
 
+@pytest.mark.xdist_group("torchrun")
 def test_a_signal_to_one_rank_stops_and_saves_both(corpus, tmp_path):
     made = tmp_path / "r"
     process = torchrun(corpus, made)

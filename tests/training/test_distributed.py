@@ -17,6 +17,9 @@ from langmodel.training.batching import training_windows
 from langmodel.training.config import TrainingConfig
 from langmodel.training.distributed import Ranks
 
+pytestmark = pytest.mark.xdist_group("torchrun")
+"""One launcher at a time: two may choose the same free port."""
+
 TRAIN = (
     "--embedding-size 12 --hidden-size 16 --batch-size 4 --bptt 7 --epochs 3 --dropout 0.3 "
     "--word-dropout 0.1 --weight-drop 0.2 --ar 1 --average ema --patience 0"
