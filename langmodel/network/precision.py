@@ -26,36 +26,26 @@ class HalfPrecision:
     gradient_scale: float
 
     def halved(self, tensor: Tensor) -> Tensor:
-        halved: Tensor = _Halved.apply(tensor, self.gradient_scale)  # type: ignore[no-untyped-call]
+        halved: Tensor = _Cast.apply(tensor, torch.float16, 1 / self.gradient_scale)  # type: ignore[no-untyped-call]
         return halved
 
     def restored(self, tensor: Tensor) -> Tensor:
-        restored: Tensor = _Restored.apply(tensor, self.gradient_scale)  # type: ignore[no-untyped-call]
+        restored: Tensor = _Cast.apply(tensor, torch.float32, self.gradient_scale)  # type: ignore[no-untyped-call]
         return restored
 
 
-class _Halved(torch.autograd.Function):
+class _Cast(torch.autograd.Function):
+    """To another type; the gradient, times `factor`, to the type that the tensor had."""
+
     @staticmethod
-    def forward(ctx: Any, tensor: Tensor, scale: float) -> Tensor:
-        ctx.scale = scale
-        return tensor.half()
+    def forward(ctx: Any, tensor: Tensor, dtype: torch.dtype, factor: float) -> Tensor:
+        ctx.dtype, ctx.factor = tensor.dtype, factor
+        return tensor.to(dtype)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        return grad.float().div_(ctx.scale), None
-
-
-class _Restored(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, tensor: Tensor, scale: float) -> Tensor:
-        ctx.scale = scale
-        return tensor.float()
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        return (grad * ctx.scale).half(), None
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        return (grad.float() * ctx.factor).to(ctx.dtype), None, None
 
 
 @contextmanager

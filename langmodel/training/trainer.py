@@ -77,13 +77,9 @@ class Trainer:
         self.total_tokens = self._windows.tokens * config.epochs
         self.half_precision = config.precision == "float16" and network.device.type == "cuda"
         objective = Objective(
-            network,
-            ar=config.ar,
-            tar=config.tar,
-            pdr=config.pdr,
-            seed=config.seed,
+            network, ar=config.ar, tar=config.tar, pdr=config.pdr, seed=config.seed,
             half_precision=self.half_precision,
-        )
+        )  # fmt: skip
         self._products = tf32_products if self.half_precision else nullcontext
         self._past_decoder = objective.past_decoder
         self._parameters = list(objective.parameters())
@@ -234,10 +230,11 @@ class Trainer:
         train_loss = progress.train_nll / progress.train_tokens if progress.train_tokens else math.inf
         loss = train_loss if valid is None else valid.loss
         refuse_divergence(loss, self.network.architecture.vocabulary_size, progress.step, self.config)
-        if progress.evaluations:
-            refuse_ruined_weights(self._parameters, progress.step, self.config)
-        else:
-            self._save(observer)  # else a crash inside what follows left a best model and nothing to resume
+        refuse_ruined_weights(self._parameters, progress.step, self.config)
+        if not progress.evaluations:
+            observer.on_save(
+                self.state()
+            )  # or a crash after the best model is written left nothing to resume
         progress.evaluated_step = progress.step
         is_best = loss < progress.best_loss
         progress.evaluations += 1
