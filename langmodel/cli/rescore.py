@@ -18,7 +18,8 @@ from langmodel.cli.options import (
 from langmodel.errors import ConfigError
 from langmodel.inference.language_model import load
 from langmodel.nbest.combination import Combination
-from langmodel.nbest.formats import NBEST_FORMATS, Hypothesis, Rescored, lists
+from langmodel.nbest.formats import NBEST_FORMATS
+from langmodel.nbest.hypotheses import Hypothesis, Rescored, lists
 from langmodel.network.device import prepare_cpu
 from langmodel.text.sources import input_name, read_raw_lines
 

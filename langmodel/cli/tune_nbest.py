@@ -16,7 +16,8 @@ from langmodel.cli.report import rows_as_text
 from langmodel.errors import InputError
 from langmodel.inference.language_model import load
 from langmodel.nbest.combination import tune
-from langmodel.nbest.formats import NBEST_FORMATS, lists
+from langmodel.nbest.formats import NBEST_FORMATS
+from langmodel.nbest.hypotheses import lists
 from langmodel.network.device import prepare_cpu
 from langmodel.text.sources import input_name, read_raw_lines
 

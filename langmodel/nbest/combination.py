@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from langmodel.nbest.formats import Hypothesis, lists
+from langmodel.nbest.hypotheses import Hypothesis, lists
 
 Floats = npt.NDArray[np.float64]
 

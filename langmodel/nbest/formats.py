@@ -6,10 +6,10 @@ One class and one entry in NBEST_FORMATS each. Nothing is guessed: the format is
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from langmodel.errors import InputError
+from langmodel.nbest.hypotheses import Hypothesis, Rescored
 
 LN_2, LN_10 = math.log(2), math.log(10)
 
@@ -20,39 +20,6 @@ FAIRSEQ_REMARK = re.compile(r"^Generate |\| (INFO|WARNING) \|")
 
 IMPOSSIBLE = -1e30
 """What -inf becomes: as hopeless, but 0 times it is 0."""
-
-
-@dataclass(frozen=True)
-class Hypothesis:
-    """One entry of a list. Scores are natural logs, whatever the format's own base."""
-
-    list_id: str
-    text: str
-    fields: tuple[str, ...]
-    """The line's parts, as its format needs them to write it again."""
-    own: float = 0.0
-    """The list's own score: without the language model's part, where a format keeps that apart."""
-    own_lm: float = 0.0
-    """The language model's part, where a format keeps it apart."""
-    before: tuple[str, ...] = ()
-    """Lines that stand in front of the entry and belong to its list."""
-    after: tuple[str, ...] = ()
-    """Lines that follow the entry and belong to it."""
-
-    @property
-    def words(self) -> int:
-        return len(self.text.split())
-
-
-@dataclass(frozen=True)
-class Rescored:
-    """A hypothesis with what the model says of it; natural logs."""
-
-    hypothesis: Hypothesis
-    log_prob: float
-    """Of its words and END."""
-    total: float | None
-    """All scores put together; None: not asked for."""
 
 
 class NBestFormat(Protocol):
@@ -294,11 +261,3 @@ NBEST_FORMATS: dict[str, NBestFormat] = {
     "opennmt": OpenNMT(),
     "kaldi": Kaldi(),
 }
-
-
-def lists(hypotheses: Sequence[Hypothesis]) -> list[list[int]]:
-    """The places of each list's hypotheses, lists in the order in which they begin."""
-    places: dict[str, list[int]] = {}
-    for place, hypothesis in enumerate(hypotheses):
-        places.setdefault(hypothesis.list_id, []).append(place)
-    return list(places.values())

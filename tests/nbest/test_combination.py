@@ -1,7 +1,8 @@
 import pytest
 
 from langmodel.nbest.combination import Combination, tune
-from langmodel.nbest.formats import IMPOSSIBLE, Hypothesis
+from langmodel.nbest.formats import IMPOSSIBLE
+from langmodel.nbest.hypotheses import Hypothesis
 
 
 def entry(list_id: str, text: str, own: float, own_lm: float = 0.0) -> Hypothesis:

@@ -3,7 +3,8 @@ import math
 import pytest
 
 from langmodel.errors import InputError
-from langmodel.nbest.formats import NBEST_FORMATS, Rescored, lists
+from langmodel.nbest.formats import NBEST_FORMATS
+from langmodel.nbest.hypotheses import Rescored, lists
 
 LISTS = {
     "srilm": "-120.5 -14.2 2 the cat\n-119 -15 3 the cat sat\n-200 -9 0\n",
