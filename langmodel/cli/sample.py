@@ -118,13 +118,13 @@ def command(
         raise ConfigError(f"--beam {beam} says how many sentences there are; leave out -n")
     if wanted.length and {"min_length", "max_length"} & set(given(settings)):
         raise ConfigError("--length is exact; leave out --min-length and --max-length")
-    if contradictory := sorted(set(include) & set(ban)):
-        raise ConfigError(f"--include and --ban both name {contradictory[0]!r}; drop one")
     count = DEFAULT_COUNT if count is None else count
     beginnings = [prefix] if prefixes is None else list(read_lines(str(prefixes)))
     banned = (
         [*ban, *(word for line in read_lines(str(ban_file)) if (word := line.strip()))] if ban_file else ban
     )
+    if contradictory := sorted(set(include) & set(banned)):
+        raise ConfigError(f"{contradictory[0]!r} is both to be included and banned; choose one")
     prepare_cpu(threads)
     lm = load(model, device)
     for word in banned:

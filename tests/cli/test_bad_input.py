@@ -70,7 +70,7 @@ CASES = [
     ("train corpus -o taken --resume", "a run is saved at every evaluation"),
     ("sample model.safetensors --beam 3 -n 2", "leave out -n"),
     ("sample model.safetensors --length 3 --max-length 2", "--length is exact"),
-    ("sample model.safetensors --include a --ban a", "both name 'a'"),
+    ("sample model.safetensors --include a --ban a", "'a' is both to be included and banned"),
     ("evaluate model.safetensors good.txt --split test", "--split is of a corpus"),
     ("sample model.safetensors --threads", "requires an argument. See"),
     ("train corpus -o r --resume --overwrite", "exclude each other"),
