@@ -1,8 +1,6 @@
-"""Raw text -> corpus directory: what is held out, which vocabulary, and a directory that appears whole."""
+"""Raw text -> corpus directory: what is held out, and which vocabulary."""
 
 import platform
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor
 from contextlib import contextmanager
@@ -12,7 +10,8 @@ from itertools import chain
 from pathlib import Path
 
 from langmodel.errors import ConfigError, CorpusError, LangModelError
-from langmodel.text.corpus import FILES, RARE_WORDS, SPLITS, Corpus, is_corpus, open_corpus, write_description
+from langmodel.text.corpus import RARE_WORDS, SPLITS, Corpus, open_corpus, write_description
+from langmodel.text.corpus_directory import appearing_whole
 from langmodel.text.passes import Passage, SplitBuilder, first_pass, second_pass
 from langmodel.text.pipeline import Pipeline
 from langmodel.text.sentences import PUNKT_TRAINING_CHARACTERS, SENTENCES, PunktParameters, learn_punkt
@@ -85,7 +84,7 @@ def preprocess(
     """
     if [*sources, valid, test].count("-") > 1:
         raise ConfigError("standard input (-) can be read only once; name a file for the others")
-    with _directory_to_be(output) as folder:
+    with _clear_errors(output), appearing_whole(output) as folder:
         passages = _split_passages(sources, config, {"valid": valid, "test": test}, field)
         pipeline, passages = _settle_pipeline(config, passages)
         builders = {name: SplitBuilder(folder / f"{name}.tmp") for name in SPLITS}
@@ -121,48 +120,20 @@ def preprocess(
 
 
 @contextmanager
-def _directory_to_be(output: Path) -> Iterator[Path]:
-    """A temporary sibling that takes `output`'s place when the block ends well, and vanishes otherwise."""
-    output = output.resolve()
-    if output.exists():
-        if not output.is_dir() or (any(output.iterdir()) and not is_corpus(output)):
-            raise CorpusError(f"{output}: exists and is not a corpus; choose another directory")
-        foreign = sorted(file.name for file in output.iterdir() if file.name not in FILES)
-        if foreign or output == Path.cwd():
-            what = f"holds {foreign[0]} too" if foreign else "is the current directory"
-            raise CorpusError(f"{output}: {what} and cannot be replaced; choose another directory")
+def _clear_errors(output: Path) -> Iterator[None]:
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
+        yield
+    except TimeoutError as error:  # an OSError, but NLTK's
+        raise CorpusError(
+            f"a passage is too much for NLTK ({error}); break long lines, or use --tokenizer whitespace "
+            "and --sentences line"
+        ) from None
+    except BrokenExecutor:
+        raise LangModelError(
+            "a worker process has died, of lack of memory perhaps; lower --workers"
+        ) from None
     except OSError as error:
-        raise CorpusError(f"{output}: cannot be written ({error.strerror})") from None
-    try:
-        folder.chmod(0o755)
-        try:
-            yield folder
-        except TimeoutError as error:  # an OSError, but NLTK's
-            raise CorpusError(
-                f"a passage is too much for NLTK ({error}); break long lines, or use --tokenizer whitespace "
-                "and --sentences line"
-            ) from None
-        except BrokenExecutor:
-            raise LangModelError(
-                "a worker process has died, of lack of memory perhaps; lower --workers"
-            ) from None
-        except OSError as error:
-            raise LangModelError(f"{output}: cannot be written ({error.strerror or error})") from None
-        old = folder.with_name(folder.name + ".old")
-        if output.exists():
-            output.rename(old)
-        try:
-            folder.rename(output)
-        except OSError:
-            if old.exists():
-                old.rename(output)
-            raise
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        raise LangModelError(f"{output}: cannot be written ({error.strerror or error})") from None
 
 
 def _split_passages(

@@ -174,48 +174,11 @@ def test_an_empty_corpus_is_refused(tmp_path, text):
         prepare(tmp_path, text)
 
 
-def test_nothing_is_left_behind_and_nothing_destroyed_when_the_text_is_bad(tmp_path):
-    corpus = prepare(tmp_path, "good text\n")
-    before = {file.name: file.read_bytes() for file in corpus.path.iterdir()}
-    bad = tmp_path / "bad.txt"
-    bad.write_bytes(b"fine\n\xff\n")
-    with pytest.raises(CorpusError):
-        preprocess([str(bad)], corpus.path, PLAIN)
-    assert {file.name: file.read_bytes() for file in corpus.path.iterdir()} == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.txt", "corpus", "source.txt"]
-
-
-def test_a_corpus_directory_with_other_files_is_not_replaced(tmp_path):
-    corpus = prepare(tmp_path, "some text\n")
-    (corpus.path / "best.safetensors").write_bytes(b"precious")
-    with pytest.raises(CorpusError, match=r"holds best\.safetensors too"):
-        prepare(tmp_path, "other text\n")
-    assert (corpus.path / "best.safetensors").read_bytes() == b"precious"
-
-
-def test_a_link_to_a_corpus_is_followed(tmp_path):
-    corpus = prepare(tmp_path, "some text\n")
-    (tmp_path / "link").symlink_to(corpus.path)
-    again = preprocess([str(tmp_path / "source.txt")], tmp_path / "link", replace(PLAIN, lowercase=False))
-    assert again.path == tmp_path / "link"
-    assert (tmp_path / "link").is_symlink()
-    assert not open_corpus(corpus.path).pipeline.lowercase
-    assert {p.name for p in tmp_path.iterdir()} == {"corpus", "link", "source.txt"}
-
-
 def test_the_unk_token_is_known_in_any_case_where_case_is_folded(tmp_path):
     corpus = prepare(tmp_path, "<UNK> the <unk>\n", replace(PLAIN, unk_token="<unk>"))
     assert corpus.vocabulary.words == ("the",)
     assert corpus.split("train").tolist() == [UNK_ID, 3, UNK_ID, END_ID]
     assert corpus.pipeline.encode(["<UNK>", "The"], corpus.vocabulary) == [UNK_ID, 3]
-
-
-def test_a_directory_that_is_no_corpus_is_not_replaced(tmp_path):
-    (tmp_path / "corpus").mkdir()
-    (tmp_path / "corpus" / "diary.txt").write_text("mine")
-    with pytest.raises(CorpusError, match="not a corpus"):
-        prepare(tmp_path, "text\n")
-    assert (tmp_path / "corpus" / "diary.txt").read_text() == "mine"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,112 @@
+"""A corpus directory that appears whole, in the place of an older one."""
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from langmodel.errors import CorpusError
+from langmodel.text.corpus import FILES, is_corpus
+
+try:
+    import fcntl
+except ImportError:  # Windows: no advisory locks; what a killed writer left stays
+    fcntl = None  # type: ignore[assignment]
+
+REPLACED = ".old"
+
+
+@contextmanager
+def appearing_whole(output: Path) -> Iterator[Path]:
+    """A temporary sibling that takes `output`'s place when the block ends well, and vanishes otherwise.
+
+    What killed writers of the same corpus left is swept first. Raises CorpusError where there is something
+    else at `output`, or nothing can be written.
+    """
+    output = output.resolve()
+    _refuse_what_is_no_corpus(output)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(output)
+        folder = Path(tempfile.mkdtemp(prefix=_prefix(output), dir=output.parent))
+    except OSError as error:
+        raise CorpusError(f"{output}: cannot be written ({error.strerror})") from None
+    try:
+        with _claimed(folder):
+            folder.chmod(0o755)
+            yield folder
+            old = folder.with_name(folder.name + REPLACED)
+            if output.exists():
+                output.rename(old)
+            try:
+                folder.rename(output)
+            except BaseException:
+                if old.exists():
+                    old.rename(output)
+                raise
+            shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _refuse_what_is_no_corpus(output: Path) -> None:
+    if not output.exists():
+        return
+    if not output.is_dir() or (any(output.iterdir()) and not is_corpus(output)):
+        raise CorpusError(f"{output}: exists and is not a corpus; choose another directory")
+    foreign = sorted(file.name for file in output.iterdir() if file.name not in FILES)
+    if foreign or output == Path.cwd():
+        what = f"holds {foreign[0]} too" if foreign else "is the current directory"
+        raise CorpusError(f"{output}: {what} and cannot be replaced; choose another directory")
+
+
+def _prefix(output: Path) -> str:
+    return f".{output.name}.writing-"
+
+
+def _sweep(output: Path) -> None:
+    """Remove what killed writers left; a corpus that one had put aside and not replaced comes back."""
+    written = re.compile(re.escape(_prefix(output)) + r"\w+")
+    aside = re.compile(written.pattern + re.escape(REPLACED))
+    beside = list(output.parent.iterdir())
+    for folder in (path for path in beside if written.fullmatch(path.name)):
+        if not _is_claimed(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+    for old in (path for path in beside if aside.fullmatch(path.name)):
+        if old.with_suffix("").exists():
+            continue  # its writer is at it now
+        if not output.exists():
+            old.rename(output)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def _claimed(folder: Path) -> Iterator[None]:
+    """Holds a lock on the folder, which dies with its process."""
+    if fcntl is None:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _is_claimed(folder: Path) -> bool:
+    """Whether its writer lives, or may: one that has not written yet may not have claimed it yet."""
+    if fcntl is None or not any(folder.iterdir()):
+        return True
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False

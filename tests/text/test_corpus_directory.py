@@ -1,0 +1,154 @@
+"""A corpus directory appears whole or not at all, whatever happens to its writer."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from langmodel.errors import CorpusError
+from langmodel.text import corpus_directory
+from langmodel.text.corpus import Corpus, open_corpus
+from langmodel.text.corpus_directory import appearing_whole
+from langmodel.text.preprocess import PreprocessConfig, preprocess
+
+PLAIN = PreprocessConfig(tokenizer="whitespace", sentences="line", valid_fraction=0, test_fraction=0)
+
+needs_locks = pytest.mark.skipif(corpus_directory.fcntl is None, reason="needs advisory locks")
+
+
+def prepare(tmp_path: Path, text: str) -> Corpus:
+    source = tmp_path / "source.txt"
+    source.write_text(text, encoding="utf-8")
+    return preprocess([str(source)], tmp_path / "corpus", PLAIN)
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in directory.iterdir()}
+
+
+def names(directory: Path) -> set[str]:
+    return {path.name for path in directory.iterdir()}
+
+
+def words(tmp_path: Path) -> tuple[str, ...]:
+    return open_corpus(tmp_path / "corpus").vocabulary.words
+
+
+@pytest.fixture
+def writer(tmp_path) -> Iterator[subprocess.Popen[bytes]]:
+    """Another process that prepares the same corpus and waits for the rest of its text."""
+    settings = "--tokenizer whitespace --sentences line --valid-fraction 0 --test-fraction 0 --workers 1"
+    command = [sys.executable, "-m", "langmodel", "preprocess", "-", "-o", "corpus", *settings.split()]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path) as process:
+        process.stdin.write(b"slow text\n")
+        process.stdin.flush()
+        while process.poll() is None and not any(tmp_path.glob(".corpus.*/*")):
+            os.sched_yield()
+        yield process
+        process.kill()
+
+
+@needs_locks
+def test_what_a_killed_writer_left_is_swept_by_the_next(tmp_path, writer):
+    writer.kill()
+    writer.wait()
+    assert list(tmp_path.glob(".corpus.*"))
+    prepare(tmp_path, "next text\n")
+    assert names(tmp_path) == {"corpus", "source.txt"}
+
+
+@needs_locks
+def test_what_a_living_writer_makes_is_left_alone(tmp_path, writer):
+    prepare(tmp_path, "quick text\n")
+    assert words(tmp_path) == ("quick", "text")
+    _, said = writer.communicate(b"and its end\n")
+    assert writer.returncode == 0, said
+    assert words(tmp_path) == ("and", "end", "its", "slow", "text")
+    assert names(tmp_path) == {"corpus", "source.txt"}
+
+
+@needs_locks
+def test_a_corpus_that_a_killed_writer_had_put_aside_comes_back(tmp_path):
+    before = contents(prepare(tmp_path, "good text\n").path)
+    child = os.fork()
+    if not child:
+        rename = Path.rename
+
+        def die_after_the_first(path: Path, target: Path) -> None:
+            rename(path, target)
+            os._exit(9)
+
+        Path.rename = die_after_the_first
+        prepare(tmp_path, "other text\n")
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    assert not (tmp_path / "corpus").exists()
+    with pytest.raises(CorpusError, match="no words"):
+        prepare(tmp_path, "\n")
+    assert contents(tmp_path / "corpus") == before
+    assert names(tmp_path) == {"corpus", "source.txt"}
+
+
+def test_a_writer_that_is_interrupted_between_its_renames_puts_the_older_corpus_back(tmp_path, monkeypatch):
+    before = contents(prepare(tmp_path, "good text\n").path)
+    rename = Path.rename
+
+    def interrupted(path: Path, target: Path) -> None:
+        if target.name == "corpus" and not path.name.endswith(corpus_directory.REPLACED):
+            raise KeyboardInterrupt
+        rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(tmp_path, "other text\n")
+    assert contents(tmp_path / "corpus") == before
+    assert names(tmp_path) == {"corpus", "source.txt"}
+
+
+def test_directories_that_only_look_like_leftovers_stay(tmp_path):
+    for name in (".corpus.writing", ".corpus.backup", ".other.writing-abc", ".corpus.writing-a.b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "mine").write_text("mine")
+    with appearing_whole(tmp_path / "corpus") as folder:
+        (folder / "corpus.json").write_text("{}")
+    assert len(list(tmp_path.glob(".*/mine"))) == 4
+
+
+def test_nothing_is_left_behind_and_nothing_destroyed_when_the_text_is_bad(tmp_path):
+    prepare(tmp_path, "good text\n")
+    before = contents(tmp_path / "corpus")
+    bad = tmp_path / "bad.txt"
+    bad.write_bytes(b"fine\n\xff\n")
+    with pytest.raises(CorpusError):
+        preprocess([str(bad)], tmp_path / "corpus", PLAIN)
+    assert contents(tmp_path / "corpus") == before
+    assert names(tmp_path) == {"bad.txt", "corpus", "source.txt"}
+
+
+def test_a_corpus_directory_with_other_files_is_not_replaced(tmp_path):
+    corpus = prepare(tmp_path, "some text\n")
+    (corpus.path / "best.safetensors").write_bytes(b"precious")
+    with pytest.raises(CorpusError, match=r"holds best\.safetensors too"):
+        prepare(tmp_path, "other text\n")
+    assert (corpus.path / "best.safetensors").read_bytes() == b"precious"
+
+
+def test_a_directory_that_is_no_corpus_is_not_replaced(tmp_path):
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "diary.txt").write_text("mine")
+    with pytest.raises(CorpusError, match="not a corpus"):
+        prepare(tmp_path, "text\n")
+    assert (tmp_path / "corpus" / "diary.txt").read_text() == "mine"
+
+
+def test_a_link_to_a_corpus_is_followed(tmp_path):
+    corpus = prepare(tmp_path, "some text\n")
+    (tmp_path / "link").symlink_to(corpus.path)
+    again = preprocess([str(tmp_path / "source.txt")], tmp_path / "link", replace(PLAIN, lowercase=False))
+    assert again.path == tmp_path / "link"
+    assert (tmp_path / "link").is_symlink()
+    assert not open_corpus(corpus.path).pipeline.lowercase
+    assert names(tmp_path) == {"corpus", "link", "source.txt"}
