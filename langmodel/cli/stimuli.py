@@ -16,7 +16,7 @@ from langmodel.errors import ConfigError, InputError
 from langmodel.inference.language_model import load
 from langmodel.inference.stimuli import Preference, ScoredStimulus, Stimulus, preferences, score_stimuli
 from langmodel.network.device import prepare_cpu
-from langmodel.text.sources import input_name, read_raw_lines
+from langmodel.text.sources import csv_rows, input_name, read_raw_lines
 
 COLUMNS = ("item", "condition", "regions")
 SEPARATOR = "|"
@@ -33,7 +33,7 @@ def read_stimuli(file: str) -> list[Stimulus]:
     lines = read_raw_lines(file)
     first = next(lines, "")
     delimiter = next((mark for mark in DELIMITERS if mark in first), ",")
-    rows = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
+    rows = csv_rows(chain([first], lines), delimiter)
     try:
         return _stimuli(rows, input_name(file))
     except csv.Error as error:

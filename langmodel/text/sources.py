@@ -124,7 +124,7 @@ def _read_file(path: Path, wanted: Field | None, breaks: re.Pattern[str]) -> Ite
         if table is None or wanted is None:
             yield Document(str(path), decoded_lines(stream, str(path), breaks))
         else:
-            yield from TABLES[table](decoded_lines(stream, str(path)), path, wanted)
+            yield from TABLES[table](decoded_lines(stream, str(path), ROW_BREAKS), path, wanted)
 
 
 def _blocks(stream: BinaryIO, where: str) -> Iterator[bytes]:
@@ -183,14 +183,22 @@ def _refuse_nul(block: bytes, where: str, offset: int, line: int) -> None:
         )
 
 
+def csv_rows(lines: Iterable[str], delimiter: str, *, quoted: bool = True) -> Any:
+    """A `csv.reader` of lines that have lost their ends; a quoted cell may hold some.
+
+    It raises csv.Error for what is no CSV, an open quote above all.
+    """
+    csv.field_size_limit(MAX_LINE_BYTES)
+    whole_lines = (f"{line}\n" for line in lines)
+    if quoted:
+        return csv.reader(whole_lines, delimiter=delimiter, strict=True)
+    return csv.reader(whole_lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+
+
 def _read_delimited(delimiter: str) -> Callable[[Iterator[str], Path, Field], Iterator[Document]]:
     def read(lines: Iterator[str], path: Path, wanted: Field) -> Iterator[Document]:
-        csv.field_size_limit(MAX_LINE_BYTES)
-        whole_lines = (f"{line}\n" for line in lines)
-        if delimiter == "\t":  # a tab-separated cell is what stands between the tabs: quotes are text
-            rows = csv.reader(whole_lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
-        else:
-            rows = csv.reader(whole_lines, delimiter=delimiter, strict=True)
+        # A tab-separated cell is what stands between the tabs: quotes are text.
+        rows = csv_rows(lines, delimiter, quoted=delimiter != "\t")
         number = 1
         try:
             header = next(rows, None)
@@ -200,13 +208,14 @@ def _read_delimited(delimiter: str) -> Callable[[Iterator[str], Path, Field], It
             for row in rows:
                 number += 1
                 if len(row) > index:
-                    yield Document(f"{path} row {number}", row[index].split("\n"))
+                    yield Document(f"{path} row {number}", LINE_BREAKS.sub("\n", row[index]).split("\n"))
                 elif row:
                     raise CorpusError(
                         f"{path}: row {number} has {len(row)} columns, the text is in column {index + 1}"
                     )
         except csv.Error as error:
-            raise CorpusError(f"{path}: row {number + 1} is not valid CSV ({error})") from None
+            reason = "its lines end in CR alone; convert them to LF" if "new-line" in str(error) else error
+            raise CorpusError(f"{path}: row {number + 1} is not valid CSV ({reason})") from None
 
     return read
 

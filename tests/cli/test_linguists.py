@@ -42,6 +42,14 @@ def test_regions_add_up_to_the_sentence_and_spill_over(place, capsys):
     assert [row["oov"] for row in rows if row["text"] == "b, zzz"] == ["2"]
 
 
+def test_a_line_break_in_a_cell_stands_between_words(place, capsys):
+    (place / "s.csv").write_text('item,condition,regions\n1,x,"a b|c\nd"\n')
+    rows = list(csv.DictReader(io.StringIO(out(capsys, "stimuli m.safetensors s.csv"))))
+    assert [row["words"] for row in rows] == ["2", "2", "1"]
+    total = sum(float(row["surprisal_base_2"]) for row in rows)
+    assert total == pytest.approx(-load("m.safetensors").score("a b c d").log_prob / math.log(2), abs=1e-4)
+
+
 def test_the_expected_condition_is_compared_item_by_item(place, capsys):
     lm = load("m.safetensors")
     pairs = [("a b c d", "a b c e"), ("b, zzz a", "c a")]

@@ -117,6 +117,17 @@ def test_quotes_in_tsv_are_text_and_long_csv_cells_are_fine(tmp_path):
     assert len(documents(tmp_path / "T.CSV")[0][0]) == 200_000
 
 
+def test_only_lf_ends_a_row_of_a_table_and_what_unicode_calls_a_line_end_a_line_of_its_text(tmp_path):
+    text = "one\u2028two\u2029three\x85four"
+    lines = ["one", "two", "three", "four"]
+    (tmp_path / "t.csv").write_text(f"id,text,lang\r\n1,{text},en\r\n", encoding="utf-8", newline="")
+    (tmp_path / "t.tsv").write_text(f"text\tlang\n{text}\ten\n", encoding="utf-8")
+    row = json.dumps({"text": text}, ensure_ascii=False)
+    (tmp_path / "t.jsonl").write_text(f"{row}\r\n{row}\n", encoding="utf-8", newline="")
+    assert documents(tmp_path / "t.csv") == documents(tmp_path / "t.tsv") == [lines]
+    assert documents(tmp_path / "t.jsonl") == [lines, lines]
+
+
 def test_jsonl_rows_are_documents(tmp_path):
     file = tmp_path / "t.jsonl"
     rows = [{"body": "a\nb"}, {"body": "c"}]
@@ -130,6 +141,7 @@ def test_jsonl_rows_are_documents(tmp_path):
         ("t.csv", "a,b\n1,2\n", "choose --column from a, b"),
         ("t.csv", "a,text\n1\n", "row 2 has 1 columns"),
         ("t.csv", 'text\n"open\nabc\n', "row 2 is not valid CSV"),
+        ("t.csv", "text\rone\rtwo\r", "end in CR alone; convert them to LF"),
         ("t.jsonl", '{"text": 5}\n', "field 'text' is not text but 5"),
         ("t.jsonl", "{nope\n", "line 1 is not JSON"),
         ("t.jsonl", "[1]\n", "not an object"),
