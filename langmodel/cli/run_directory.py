@@ -18,7 +18,15 @@ from langmodel.cli.training_run import SAVE_SECONDS, TrainingRun
 from langmodel.errors import ConfigError, InputError, ModelFileError, NewerFormatError
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.storage.atomic import locked_directory
-from langmodel.storage.model_file import BEST, DAMAGED, LAST, PREVIOUS, SavedModel, load_model
+from langmodel.storage.model_file import (
+    BEST,
+    DAMAGED,
+    LAST,
+    PREVIOUS,
+    SavedModel,
+    load_model,
+    refuse_what_does_not_fit,
+)
 from langmodel.storage.run_files import CURVES, METRICS, RUN, cut_metrics, read_run
 from langmodel.storage.training_state import TrainingState
 from langmodel.text.corpus import Corpus, is_corpus
@@ -90,7 +98,7 @@ def _train(
                 f"{SAVE_SECONDS // 60} minutes. Train without --resume first"
             )
         saved, config = _resumed(last, corpus, given, device, ranks)
-    elif not wanted.overwrite and any((directory / name).exists() for name in (BEST, LAST)):
+    elif not wanted.overwrite and any((directory / name).exists() for name in (BEST, LAST, PREVIOUS)):
         raise InputError(
             f"{directory}: holds a run already; add --resume to go on with it, --overwrite to "
             "start again, or choose another directory"
@@ -99,6 +107,7 @@ def _train(
     ranks.wait()  # until all have read what the first is about to replace
     if not ranks.writes:
         return _follow(trainer)
+    refuse_what_does_not_fit(corpus.vocabulary, corpus.pipeline)
     _refuse_a_full_disk(directory, trainer)
     run = TrainingRun(trainer, corpus, directory)
     if wanted.resume:

@@ -21,6 +21,9 @@ TEMPORARY_PREFIX = ".writing-"
 
 READ_BYTES = 2**20
 
+TAKEN = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
+"""What a lock says that another process holds; any other fault is of a file system without locks."""
+
 
 def write_atomically(path: Path, data: bytes, *, keep_as: Path | None = None) -> None:
     """Replace `path` by `data` so that a crash at any moment leaves the old file or the new one.
@@ -98,12 +101,22 @@ def _sync_directory(directory: Path) -> None:
             os.close(handle)
 
 
+def _lock(handle: int) -> bool:
+    """False if another process holds the lock."""
+    if fcntl is not None:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            return error.errno not in TAKEN
+    return True
+
+
 @contextmanager
 def locked_directory(directory: Path) -> Iterator[None]:
     """Make `directory`, hold its lock, and sweep what a killed writer left behind.
 
     The lock dies with its process. Raises InputError, naming the other process, when it is taken, and
-    when the directory cannot be made or written to.
+    when the directory cannot be made or written to. Where a file system has no locks, there is none.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -114,14 +127,9 @@ def locked_directory(directory: Path) -> Iterator[None]:
         os.close(handle)
         raise InputError(f"{directory / '.lock'}: not a regular file; remove it, or choose another directory")
     try:
-        if fcntl is not None:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                owner = os.read(handle, 32).decode(errors="replace").strip() or "unknown"
-                raise InputError(
-                    f"{directory}: process {owner} is training here; wait for it, or choose another"
-                ) from None
+        if not _lock(handle):
+            owner = os.read(handle, 32).decode(errors="replace").strip() or "unknown"
+            raise InputError(f"{directory}: process {owner} is training here; wait for it, or choose another")
         os.ftruncate(handle, 0)
         os.write(handle, f"{os.getpid()}\n".encode())
         for stale in directory.glob(f"{TEMPORARY_PREFIX}*"):

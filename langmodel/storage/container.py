@@ -16,7 +16,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from langmodel.errors import ModelFileError, NewerFormatError
+from langmodel.errors import LangModelError, ModelFileError, NewerFormatError
 
 FORMAT = 2
 """Raised when an older langmodel could no longer read what this one writes."""
@@ -26,15 +26,37 @@ BLANK_DIGEST = "0" * 64
 MAX_HEADER_BYTES = 32 * 2**20
 """Room for a million words. JSON may take many times its size in memory before it is refused."""
 
+MAX_DOCUMENT_BYTES = MAX_HEADER_BYTES - 2**20
+"""The rest is for the names and shapes of the tensors."""
+
 
 def pack(tensors: dict[str, Tensor], document: dict[str, Any]) -> bytes:
-    """The file's bytes. Raises ValueError if `document` holds a number that is not finite."""
-    text = json.dumps({"format": FORMAT, "sha256": BLANK_DIGEST, **document}, sort_keys=True, allow_nan=False)
+    """The file's bytes.
+
+    Raises ValueError if `document` holds a number that is not finite, and LangModelError if it is too large.
+    """
+    text = _as_text({"format": FORMAT, "sha256": BLANK_DIGEST, **document})
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     data: bytes = save_tensors(plain, {KEY: text})
     place = _digest_place(data)
     digest = hashlib.sha256(data).hexdigest().encode()
     return data[:place] + digest + data[place + len(digest) :]
+
+
+def _as_text(document: dict[str, Any]) -> str:
+    text = json.dumps(document, sort_keys=True, allow_nan=False, ensure_ascii=False)
+    size = len(json.dumps(text, ensure_ascii=False).encode())
+    if size > MAX_DOCUMENT_BYTES:
+        raise LangModelError(
+            f"vocabulary and settings take {size / 2**20:.1f} MiB, and a model file has room for "
+            f"{MAX_DOCUMENT_BYTES >> 20}; prepare the corpus with a smaller --vocabulary-size"
+        )
+    return text
+
+
+def refuse_too_large(document: dict[str, Any]) -> None:
+    """Raises LangModelError for a document that `pack` would refuse; nothing has to be trained for it."""
+    _as_text(document)
 
 
 def _digest_place(data: bytes, digest: str = BLANK_DIGEST) -> int:

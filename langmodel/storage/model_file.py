@@ -11,7 +11,7 @@ from langmodel.errors import InputError, ModelFileError
 from langmodel.network.architecture import CONTEXTS, Architecture
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.storage.atomic import write_atomically
-from langmodel.storage.container import pack, read_document, read_file, read_tensors
+from langmodel.storage.container import pack, read_document, read_file, read_tensors, refuse_too_large
 from langmodel.storage.training_state import TrainingState
 from langmodel.text.pipeline import Pipeline
 from langmodel.text.vocabulary import Vocabulary
@@ -50,8 +50,7 @@ def save_model(path: Path, model: SavedModel, *, keep_as: Path | None = None) ->
     tensors = {f"{WEIGHT}{name}": tensor for name, tensor in model.network.state_dict().items()}
     document: dict[str, Any] = {
         "architecture": model.network.architecture.to_dict(),
-        "vocabulary": {"words": model.vocabulary.words, "counts": model.vocabulary.counts},
-        "pipeline": model.pipeline.to_dict(),
+        **_language(model.vocabulary, model.pipeline),
         "context": model.context,
         "provenance": model.provenance,
         "training": None,
@@ -60,6 +59,16 @@ def save_model(path: Path, model: SavedModel, *, keep_as: Path | None = None) ->
         tensors |= {f"{TRAINING}{name}": tensor for name, tensor in model.training.tensors.items()}
         document["training"] = model.training.values
     write_atomically(path, pack(tensors, document), keep_as=keep_as)
+
+
+def _language(vocabulary: Vocabulary, pipeline: Pipeline) -> dict[str, Any]:
+    words = {"words": vocabulary.words, "counts": vocabulary.counts}
+    return {"vocabulary": words, "pipeline": pipeline.to_dict()}
+
+
+def refuse_what_does_not_fit(vocabulary: Vocabulary, pipeline: Pipeline) -> None:
+    """Raises LangModelError for more words than a model file has room for, before anything is trained."""
+    refuse_too_large(_language(vocabulary, pipeline))
 
 
 def model_path(path: Path) -> Path:

@@ -8,7 +8,12 @@ from typing import Any
 from langmodel.errors import InputError, LangModelError
 from langmodel.storage.atomic import NO_LINK, write_atomically
 
-ROW = {"step": int, "tokens": int, "train_perplexity": float}
+ROW: dict[str, Any] = {
+    "step": int,
+    "tokens": int,
+    "train_perplexity": float,
+    "valid_perplexity": float | None,
+}
 """What every row of metrics.jsonl has, at least."""
 
 RUN, METRICS, CURVES = "run.json", "metrics.jsonl", "curves.svg"
@@ -56,7 +61,7 @@ def read_metrics(directory: Path) -> list[dict[str, Any]]:
             row = json.loads(line)
         except (ValueError, RecursionError):
             continue
-        if isinstance(row, dict) and all(type(row.get(name)) is kind for name, kind in ROW.items()):
+        if isinstance(row, dict) and all(n in row and isinstance(row[n], kind) for n, kind in ROW.items()):
             rows.append(row)
     return rows
 

@@ -28,6 +28,10 @@ class Vocabulary:
         self._ids = {word: id for id, word in enumerate(self.words, start=len(SPECIAL_TOKENS))}
         if len(self._ids) != len(self.words):
             raise CorpusError("vocabulary: a word is listed twice")
+        try:
+            "".join(self.words).encode()
+        except UnicodeEncodeError as error:  # half of a surrogate pair, which only JSON's escapes can write
+            raise CorpusError(f"vocabulary: a word is not Unicode text ({error.reason})") from None
 
     def __len__(self) -> int:
         return len(SPECIAL_TOKENS) + len(self.words)

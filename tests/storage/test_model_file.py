@@ -21,7 +21,15 @@ from langmodel.errors import InputError, LangModelError, ModelFileError
 from langmodel.inference.language_model import LanguageModel
 from langmodel.storage import atomic, container
 from langmodel.storage.atomic import locked_directory
-from langmodel.storage.model_file import LAST, PREVIOUS, SavedModel, load_model, model_path, save_model
+from langmodel.storage.model_file import (
+    LAST,
+    PREVIOUS,
+    SavedModel,
+    load_model,
+    model_path,
+    refuse_what_does_not_fit,
+    save_model,
+)
 from langmodel.storage.run_files import append_metrics, cut_metrics, read_metrics
 from langmodel.storage.training_state import TrainingState
 from langmodel.text.pipeline import Pipeline
@@ -301,6 +309,45 @@ def test_a_huge_header_is_refused_before_it_is_read(tmp_path, monkeypatch):
         load_model(tmp_path / "m.safetensors")
 
 
+def test_words_take_their_own_bytes_whatever_their_script(tmp_path):
+    words = [f"слово{n}" for n in range(1_000)]
+    save_model(tmp_path / "m.safetensors", saved("rnn", words=words))
+    assert load_model(tmp_path / "m.safetensors").vocabulary.words == tuple(words)
+    header = int.from_bytes((tmp_path / "m.safetensors").read_bytes()[:8], "little")
+    assert header < 1_500 + sum(len(word.encode()) + len('\\"\\", ') + len("999, ") for word in words)
+
+
+def test_what_could_not_be_read_again_is_not_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(container, "MAX_DOCUMENT_BYTES", 10_000)
+    few, many = saved(words=["x" * n for n in range(1, 50)]), saved(words=["y" * 10_000])
+    refuse_what_does_not_fit(few.vocabulary, few.pipeline)
+    save_model(tmp_path / "few.safetensors", few)
+    with pytest.raises(LangModelError, match="smaller --vocabulary-size"):
+        refuse_what_does_not_fit(many.vocabulary, many.pipeline)
+    with pytest.raises(LangModelError, match="smaller --vocabulary-size"):
+        save_model(tmp_path / "many.safetensors", many)
+    assert not (tmp_path / "many.safetensors").exists()
+
+
+@pytest.mark.skipif(atomic.fcntl is None, reason="needs advisory locks")
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EWOULDBLOCK])
+def test_where_a_file_system_has_no_locks_there_are_none(tmp_path, monkeypatch, number):
+    class Locks:
+        LOCK_EX = LOCK_NB = 0
+
+        @staticmethod
+        def flock(handle: int, operation: int) -> None:
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(atomic, "fcntl", Locks)
+    if number == errno.EWOULDBLOCK:
+        with pytest.raises(InputError, match="is training here"), locked_directory(tmp_path):
+            pass
+    else:
+        with locked_directory(tmp_path):
+            pass
+
+
 @pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP])
 def test_the_file_before_is_copied_where_there_are_no_hard_links(tmp_path, monkeypatch, number):
     class Linkless:
@@ -316,12 +363,16 @@ def test_the_file_before_is_copied_where_there_are_no_hard_links(tmp_path, monke
     assert ((tmp_path / "f").read_bytes(), (tmp_path / "kept").read_bytes()) == (b"two", b"one")
 
 
-METRICS_ROW = {"step": 1, "tokens": 5, "train_perplexity": 2.5}
+METRICS_ROW = {"step": 1, "tokens": 5, "train_perplexity": 2.5, "valid_perplexity": None}
 
 
 @pytest.mark.parametrize(
-    "spoilt", [b"\xff\xfe", b'{"step": "x"}', b"[1]", b"null", b'{"step": 2', b"[" * 99_999, b"\x00\x00"]
-)
+    "spoilt",
+    [
+        b"\xff\xfe", b'{"step": "x"}', b"[1]", b"null", b'{"step": 2', b"[" * 99_999, b"\x00\x00",
+        b'{"step": 2, "tokens": 5, "train_perplexity": 2.5}',
+    ],
+)  # fmt: skip
 def test_a_spoilt_row_of_metrics_costs_that_row_alone(tmp_path, spoilt):
     rows = [{**METRICS_ROW, "step": step} for step in (1, 2, 3)]
     lines = [json.dumps(row).encode() for row in rows]
