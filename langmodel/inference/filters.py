@@ -1,4 +1,4 @@
-"""Filters: logits to logits. They drop words (at -inf) or sharpen the rest, and always leave one."""
+"""Filters: logits to logits. They drop words (at -inf) or sharpen the rest; all but `ban` leave one."""
 
 # B = batch, V = vocabulary
 

@@ -15,7 +15,7 @@ from langmodel.inference.demands import Demand, free_of_unknown_words
 from langmodel.inference.filters import Filter, ban, make_filters, only
 from langmodel.inference.settings import SamplingSettings
 from langmodel.network.cells import select_state
-from langmodel.network.likelihood import logits
+from langmodel.network.likelihood import log_of_the_others, logits
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.text.vocabulary import END_ID, START_ID, UNK_ID
 
@@ -93,12 +93,17 @@ def sample_ids(
     `generator` is a CPU generator; `on_kept` is told, now and then, how many more there are. Raises
     SamplingError when every word is ruled out, or when a demand is met too rarely; it always ends.
     """
+    if not settings.temperature and count > 1:  # every sentence is the same one
+        (one,) = sample_ids(
+            network, 1, settings, prefix=prefix, banned=banned, demands=demands, generator=generator
+        ).sentences
+        on_kept(count)
+        return Draw([one] * count, count)
     if settings.unk == "resample-sentence":
         demands = [free_of_unknown_words(len(prefix)), *demands]
     kept: list[DrawnSentence] = []
     failed, met = [0] * len(demands), [0] * len(demands)
     tries = 0
-    # At temperature 0 every sentence is the same one.
     most = TRIES_PER_SENTENCE * count if settings.temperature else 1
     while len(kept) < count:
         if tries >= most:
@@ -187,7 +192,7 @@ def _choose(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """A word for every row, its log-probability under the unfiltered model, and log(1 - p(UNK)) there."""
     probabilities_BV = torch.softmax(raw_BV, 1)
-    kept_B = torch.log1p(-probabilities_BV[:, UNK_ID].double())
+    kept_B = log_of_the_others(raw_BV, probabilities_BV, UNK_ID)
     if bool(kept_B.isnan().any()):
         raise SamplingError("the network's numbers overflow; its weights are not those of a trained model")
     if not filters and bool((probabilities_BV[:, banned].sum(1) < MOST_BANNED).all()):

@@ -1,4 +1,4 @@
-"""The only softmax, likelihood and perplexity arithmetic.
+"""The model's own softmax, likelihood and perplexity; what a sampler filters afterwards is its affair.
 
 Log-probabilities are natural (nats). START has no probability: it is masked before every softmax, so
 that the words, UNK and END sum to one. Sums over tokens are float64.
@@ -169,6 +169,19 @@ def nll_sum(hidden_NO: Tensor, weight_VO: Tensor, bias_V: Tensor | None, targets
     """Σ -log p(target) in nats, a float64 scalar with gradient. Divide by the tokens once, outside."""
     total: Tensor = _NLLSum.apply(hidden_NO, weight_VO, bias_V, targets_N)  # type: ignore[no-untyped-call]
     return total
+
+
+def log_of_the_others(logits_NV: Tensor, probabilities_NV: Tensor, id: int) -> Tensor:
+    """log(1 - p(id)) in float64, shape (N,), given softmax(logits); exact also where p(id) is nearly 1."""
+    probability_N = probabilities_NV[:, id].double()
+    log_N = torch.log1p(-probability_N)
+    likely = torch.nonzero(~(probability_N < 0.5)).squeeze(1)
+    if len(likely):
+        rows_NV = logits_NV[likely].double()
+        whole_N = torch.logsumexp(rows_NV, 1)
+        rows_NV[:, id] = -torch.inf
+        log_N[likely] = torch.logsumexp(rows_NV, 1) - whole_N
+    return log_N
 
 
 class _ExpectedEmbedding(torch.autograd.Function):

@@ -17,7 +17,7 @@ from langmodel.errors import ConfigError, SamplingError
 from langmodel.inference.filters import typical_p
 from langmodel.inference.language_model import LanguageModel
 from langmodel.inference.settings import SamplingSettings
-from langmodel.network.likelihood import log_probabilities
+from langmodel.network.likelihood import log_probabilities, logits
 from langmodel.storage.model_file import SavedModel, save_model
 from langmodel.text.ngrams import CopiedRuns
 from langmodel.text.pipeline import Pipeline
@@ -116,6 +116,24 @@ def test_the_log_probability_without_unk_is_that_of_the_renormalised_model():
         if sentence.finished:
             assert sentence.log_prob_without_unk == pytest.approx(expected, abs=1e-4)
             assert sentence.unk_mass == pytest.approx(1 - math.exp(kept), abs=1e-5)
+
+
+@pytest.mark.parametrize("bias", [30.0, 200.0])
+def test_the_log_probability_without_unk_is_exact_where_unk_is_all_but_certain(bias):
+    lm = make_model("rnn")
+    with torch.no_grad():
+        lm.network.output_bias[UNK_ID] = bias
+    (sentence,) = lm.sample(1, seed=1, settings=SamplingSettings(length=1))
+    hidden = torch.stack(
+        [lm.network.read(lm.pipeline.encode(sentence.words[:n], lm.vocabulary))[0][0] for n in (0, 1)]
+    )
+    known = logits(
+        hidden.detach(), lm.network.output_weight.detach(), lm.network.output_bias.detach()
+    ).double()
+    known[:, UNK_ID] = -math.inf
+    drawn = [lm.vocabulary.id_of(sentence.words[0]), END_ID]
+    expected = float(known.log_softmax(1)[[0, 1], drawn].sum())
+    assert sentence.log_prob_without_unk == pytest.approx(expected, abs=1e-3)
 
 
 def test_typical_words_are_those_of_surprisal_nearest_the_entropy():

@@ -162,6 +162,16 @@ def test_temperature_zero_always_takes_the_likeliest_word():
     assert list(sentence.words) == words
 
 
+def test_temperature_zero_draws_once_for_any_number_of_sentences():
+    lm, settings = make_model(), SamplingSettings(temperature=0, max_length=5)
+    (one,) = lm.sample(1, settings=settings)
+    word = one.words[0]
+    assert lm.sample(1_500, settings=settings, include=[word]) == [one] * 1_500
+    absent = next(word for word in "abcde" if word not in one.words)
+    with pytest.raises(SamplingError, match=f"0 of 1 sentences had the word '{absent}'"):
+        lm.sample(1_500, settings=settings, include=[absent])
+
+
 def test_a_prefix_is_kept_counted_and_conditioned_on():
     lm = make_model()
     sentences = lm.sample(2_000, seed=1, prefix="A b", settings=SamplingSettings(max_length=3, unk="keep"))
