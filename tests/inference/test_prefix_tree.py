@@ -23,7 +23,7 @@ def test_shared_beginnings_change_no_score(sentences, cell):
 def test_blocks_change_no_score(monkeypatch):
     sentences = np.random.default_rng(1).integers(3, 8, (40, 7)).tolist()
     whole = score_prefix_tree(NETWORKS["lstm"], sentences)
-    monkeypatch.setattr(prefix_tree, "BLOCK_SENTENCES", 7)
+    monkeypatch.setattr(prefix_tree, "BLOCK_IDS", 7 * 8)
     monkeypatch.setattr(prefix_tree, "SOFTMAX_ROWS", 3)
     assert score_prefix_tree(NETWORKS["lstm"], sentences) == pytest.approx(whole, abs=1e-5)
 
