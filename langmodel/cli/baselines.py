@@ -6,12 +6,9 @@ import numpy as np
 import torch
 
 from langmodel.baselines.comparison import ORDER, Comparison, compare
-from langmodel.baselines.kneser_ney import Floats
 from langmodel.cli.model_report import shown_perplexity
 from langmodel.cli.report import tell
-from langmodel.inference.scoring import score_sentences
-from langmodel.network.evaluation import read_document
-from langmodel.network.likelihood import token_nll
+from langmodel.inference.scoring import token_log_probs
 from langmodel.network.windows import IdArray
 from langmodel.storage.model_file import SavedModel, load_model
 from langmodel.text.corpus import Corpus
@@ -25,33 +22,32 @@ MAX_VALID_TOKENS = 500_000
 """No more of the validation split is compared: the network reads it word after word."""
 
 
+def whole_sentences(ids: IdArray, most: int) -> IdArray:
+    """The beginning of a stream, of no more than `most` tokens and all sentences whole."""
+    if len(ids) <= most:
+        return ids
+    return ids[: np.flatnonzero(ids[:most] == END_ID).max(initial=-1) + 1]
+
+
 def compare_with_baselines(model: Path, corpus: Corpus, device: torch.device) -> None:
     """Print what the best network, a unigram, a 5-gram, and network and 5-gram together make of the
     validation split. Nothing is printed for a corpus without one.
     """
-    valid, train = corpus.split("valid")[:MAX_VALID_TOKENS], corpus.split("train")
+    valid, train = whole_sentences(corpus.split("valid"), MAX_VALID_TOKENS), corpus.split("train")
     if not len(valid):
         return
     if len(train) > MAX_TRAIN_TOKENS:
         tell(f"not compared with n-grams: over {MAX_TRAIN_TOKENS:,} training tokens")
         return
     saved = load_model(model, device)
-    tell(report(compare(token_log_probs(saved, valid), train, valid, len(corpus.vocabulary)), saved))
-
-
-def token_log_probs(saved: SavedModel, ids: IdArray) -> Floats:
-    """Natural-log probability of every token of a stream, in its order, read as the network was trained."""
-    ends = np.flatnonzero(ids == END_ID)
-    if saved.context == "sentence":
-        sentences = [part[:-1].tolist() for part in np.split(ids, ends + 1)[:-1]]
-        return np.concatenate([rows[:, 0] for rows in score_sentences(saved.network, sentences)])
-    network = saved.network
-    with torch.inference_mode():
-        parts = [
-            -token_nll(hidden_NO, network.output_weight, network.output_bias, targets_N)
-            for hidden_NO, targets_N in read_document(network, ids)
-        ]
-    return torch.cat(parts).double().cpu().numpy()
+    tell(
+        report(
+            compare(
+                token_log_probs(saved.network, valid, saved.context), train, valid, len(corpus.vocabulary)
+            ),
+            saved,
+        )
+    )
 
 
 def report(found: Comparison, saved: SavedModel) -> str:

@@ -16,22 +16,11 @@ from langmodel.cli.report import rows_as_text
 from langmodel.errors import InputError
 from langmodel.inference.language_model import load
 from langmodel.nbest.combination import tune
+from langmodel.nbest.errors import word_errors
 from langmodel.nbest.formats import NBEST_FORMATS
 from langmodel.nbest.hypotheses import lists
 from langmodel.network.device import prepare_cpu
 from langmodel.text.sources import input_name, read_raw_lines
-
-
-def word_errors(reference: str, hypothesis: str) -> int:
-    """Substitutions, deletions and insertions of whitespace words (extra `[nbest]`: jiwer)."""
-    try:
-        import jiwer
-    except ImportError:
-        raise InputError("tune-nbest needs jiwer: pip install 'langmodel[nbest]'") from None
-    if not reference.split() or not hypothesis.split():
-        return max(len(reference.split()), len(hypothesis.split()))
-    found = jiwer.process_words(reference, hypothesis)
-    return int(found.substitutions + found.deletions + found.insertions)
 
 
 def _by_id(lines: list[str], ids: list[str], name: str) -> list[str]:

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from langmodel.errors import LangModelError
 from langmodel.network.cells import State
-from langmodel.network.evaluation import EVALUATION_STEPS
+from langmodel.network.evaluation import EVALUATION_STEPS, read_document
 from langmodel.network.likelihood import token_details, token_nll
 from langmodel.network.recurrent_lm import RecurrentLM
-from langmodel.network.windows import sentence_windows
+from langmodel.network.windows import IdArray, sentence_windows
 from langmodel.text.vocabulary import END_ID
 
 BLOCK_SENTENCES = 2_048
@@ -106,3 +106,16 @@ def score_document(
     for sentence in sentences:
         (row,), state = _score_batch(network, [[*sentence, END_ID]], state, measure)
         yield row
+
+
+@torch.inference_mode()
+def token_log_probs(network: RecurrentLM, ids: IdArray, context: str) -> npt.NDArray[np.float64]:
+    """Natural-log probability of each token of a stream of whole sentences, in order, read in `context`."""
+    if context == "sentence":
+        sentences = [part[:-1].tolist() for part in np.split(ids, np.flatnonzero(ids == END_ID) + 1)[:-1]]
+        return np.concatenate([rows[:, 0] for rows in score_sentences(network, sentences)])
+    parts = [
+        -token_nll(hidden_NO, network.output_weight, network.output_bias, targets_N)
+        for hidden_NO, targets_N in read_document(network, ids)
+    ]
+    return torch.cat(parts).double().cpu().numpy()
