@@ -40,7 +40,8 @@ class Vocabulary(nltk.lm.Vocabulary):  # type: ignore[misc]
 
     def __init__(self, lm: Model) -> None:
         self._normalize = lm.pipeline.normalize
-        counts = dict(zip(lm.vocabulary.words, lm.vocabulary.counts, strict=True))
+        # A model that was imported has no counts; its words are known all the same.
+        counts = {w: max(1, n) for w, n in zip(lm.vocabulary.words, lm.vocabulary.counts, strict=True)}
         super().__init__({START_LABEL: 1, END_LABEL: 1, **counts}, unk_cutoff=1)
 
     def __contains__(self, item: object) -> bool:

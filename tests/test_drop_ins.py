@@ -2,14 +2,16 @@
 
 import copy
 import math
+from dataclasses import replace
 
 import pytest
-from conftest import make_model
+from conftest import make_model, saved_model
 
 import langmodel.kenlm as kenlm
 from langmodel.errors import LangModelError
 from langmodel.nltk import LanguageModel
 from langmodel.storage.model_file import SavedModel, save_model
+from langmodel.text.vocabulary import Vocabulary
 
 
 @pytest.fixture(params=["rnn", "lstm"])
@@ -136,6 +138,14 @@ def test_nltk_remembered_states_change_nothing(lm, monkeypatch):
         context = SENTENCE.split()[:end]
         assert remembering.score("b", context) == pytest.approx(forgetful.score("b", context), rel=1e-5)
     assert len(forgetful._states) == 1
+
+
+def test_nltk_knows_the_words_of_a_model_that_was_imported_without_counts(tmp_path):
+    lm = make_model()
+    bare = Vocabulary(lm.vocabulary.words, [0] * len(lm.vocabulary.words))
+    save_model(tmp_path / "m.safetensors", replace(saved_model(lm), vocabulary=bare))
+    vocab = LanguageModel(tmp_path / "m.safetensors").vocab
+    assert vocab.lookup(["a", "aliens"]) == ("a", "<UNK>")
 
 
 def test_nltk_vocabulary_looks_up_as_nltk_does(lm):

@@ -1,5 +1,6 @@
 """The `langmodel` command: finds the verb, turns errors into one line and an exit code."""
 
+import errno
 import importlib
 import io
 import os
@@ -113,7 +114,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return 1
     except OSError as error:
         _say(f"{error.filename or 'input or output'}: {error.strerror or error}")
-        return 1
+        return 2 if error.errno == errno.ENAMETOOLONG else 1
     except RuntimeError as error:
         if not any(sign in str(error) for sign in SIGNS_OF_FULL_MEMORY):
             raise

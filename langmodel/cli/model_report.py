@@ -20,7 +20,6 @@ def model_report(path: Path, saved: SavedModel) -> str:
     provenance = saved.provenance
     config = provenance.get("config", {})
     vocabulary = saved.vocabulary
-    best = provenance.get("best_loss")
     rows = [
         ("model", str(path)),
         ("network", f"{a.cell.upper()}, layers {' + '.join(map(str, a.hidden_sizes))}, "
@@ -29,14 +28,23 @@ def model_report(path: Path, saved: SavedModel) -> str:
         ("vocabulary", f"{len(vocabulary):,} rows, {vocabulary.words[0]!r} to {vocabulary.words[-1]!r}"),
         ("tokenizer", saved.pipeline.tokenizer + (", lower-cased" if saved.pipeline.lowercase else "")),
         ("context", saved.context),
-        ("trained", f"{provenance.get('step', 0):,} steps, {provenance.get('tokens', 0):,} tokens"),
-        ("best loss", "-" if best is None else f"{best:.4f} nats, perplexity {shown_perplexity(best)}"),
+        ("trained", f"{_shown_count(provenance.get('step', 0))} steps, "
+         f"{_shown_count(provenance.get('tokens', 0))} tokens"),
+        ("best loss", _shown_loss(provenance.get("best_loss"))),
         ("settings", _shown_settings(config)),
         ("corpus", f"sha256 {provenance.get('corpus_sha256', 'unknown')}"),
         ("can resume", "yes" if saved.training is not None else "no" if not path.with_name(LAST).exists()
          else f"the run can, from {LAST}"),
     ]  # fmt: skip
     return rows_as_text(rows)
+
+
+def _shown_count(count: Any) -> str:
+    return f"{count:,}" if type(count) is int else "unknown"
+
+
+def _shown_loss(loss: Any) -> str:
+    return f"{loss:.4f} nats, perplexity {shown_perplexity(loss)}" if type(loss) is float else "-"
 
 
 def _shown_settings(config: Any) -> str:

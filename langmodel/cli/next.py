@@ -2,11 +2,13 @@
 
 import sys
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import click
 
 from langmodel.cli.options import device_option, model_argument, threads_option
+from langmodel.errors import InputError
 from langmodel.inference.language_model import LanguageModel, load
 from langmodel.network.device import prepare_cpu
 
@@ -14,25 +16,31 @@ PROMPT = "> "
 
 
 def typed_lines() -> Iterator[str]:
-    """The lines of standard input as they come, asked for on a terminal."""
+    """The lines of standard input as they come, asked for on a terminal.
+
+    Raises InputError where it is closed or not text.
+    """
+    if sys.stdin is None:
+        raise InputError("standard input is closed; give the lines there")
     asks = sys.stdin.isatty()
-    while True:
+    encoding = sys.stdin.encoding if asks else "utf-8-sig"
+    for number in count(1):
         if asks:
             print(PROMPT, end="", file=sys.stderr, flush=True)
-        line = sys.stdin.readline()
+        line = sys.stdin.buffer.readline()
         if not line:
             if asks:
                 print(file=sys.stderr)
             return
-        yield line.rstrip("\n")
+        try:
+            yield line.decode(encoding).rstrip("\r\n")
+        except UnicodeDecodeError:
+            raise InputError(f"standard input: line {number} is not UTF-8; convert it") from None
 
 
 def next_table(lm: LanguageModel, context: str, k: int) -> str:
     """A line a word: probability, and the word; after the unknown words of the context, if it has any."""
-    words = lm.pipeline.tokenize(context)
-    unknown = [
-        word for word, id in zip(words, lm.pipeline.encode(words, lm.vocabulary), strict=True) if not id
-    ]
+    unknown = lm.unknown_words(context)
     lines = [f"(unknown: {', '.join(unknown)})"] if unknown else []
     return "\n".join(lines + [f"{word.probability:8.4f}  {word.word}" for word in lm.next_words(context, k)])
 

@@ -50,7 +50,7 @@ def in_order(scored: Sequence[Rescored], rerank: bool, one_best: bool) -> Iterat
     "--bonus", type=FINITE, default=0.0, show_default=True, help="For each word, in nats (log10 times 2.303)."
 )
 @click.option(
-    "--share", type=click.FloatRange(0, 1), default=1.0, show_default=True,
+    "--share", type=FINITE, metavar="0 to 1", default=1.0, show_default=True,
     help="srilm: this model's share beside the list's own language model score.",
 )  # fmt: skip
 @click.option("--rerank", is_flag=True, help="The best of each list first.  [default: order kept]")
@@ -67,6 +67,8 @@ def command(
     """
     chosen = NBEST_FORMATS[format_]
     refuse_needless_group(format_, group)
+    if not 0 <= share <= 1:
+        raise ConfigError(f"--share must be between 0 and 1, got {share:g}")
     if share < 1 and not chosen.keeps_lm_apart:
         raise ConfigError(
             f"--share needs the list's own language model score, which {format_} lists do not keep apart"

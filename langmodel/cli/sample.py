@@ -40,6 +40,7 @@ def _as_json(sentence: SampledSentence) -> str:
             **novelty,
         },
         ensure_ascii=False,
+        allow_nan=False,
     )
 
 
@@ -131,7 +132,7 @@ def command(
         if not lm.spelled(word):
             print(f"note: {word!r} is not in the vocabulary; it is never drawn anyway", file=sys.stderr)
     for beginning in beginnings:
-        unknown = [word for word in lm.pipeline.tokenize(beginning) if not lm.spelled(word)]
+        unknown = lm.unknown_words(beginning)
         if unknown:
             print(f"note: unknown in the prefix, so read as UNK: {', '.join(unknown)}", file=sys.stderr)
     copies, rare_words = None, None
@@ -167,5 +168,5 @@ def command(
         print(line)
     if filled:
         print(f"note: {filled:,} words are not the model's but rare words of the text", file=sys.stderr)
-    if tries > kept or include or max_overlap:
+    if tries > kept or (tries and (include or max_overlap)):
         print(f"kept {kept:,} of {tries:,} sentences drawn ({kept / tries:.1%})", file=sys.stderr)

@@ -216,6 +216,12 @@ class LanguageModel:
         """The ids of what a user names, several where the tokenizer cuts it; none for an unknown word."""
         return spelled(word, self.pipeline, self.vocabulary)
 
+    def unknown_words(self, text: str) -> list[str]:
+        """The words of `text` that are read as UNK, as written; what the corpus calls unknown is none."""
+        words = self.pipeline.tokenize(text)
+        read = zip(words, self.pipeline.encode(words, self.vocabulary), strict=True)
+        return [word for word, id in read if id == UNK_ID and not self.pipeline.means_unknown(word)]
+
     def _known(self, word: str) -> list[int]:
         ids = self.spelled(word)
         if not ids or ids == [UNK_ID]:
@@ -223,7 +229,7 @@ class LanguageModel:
         return ids
 
     def _prefix(self, prefix: str, settings: SamplingSettings) -> tuple[list[str], list[int]]:
-        words = self.pipeline.tokenize(prefix)
+        words = self.pipeline.tokenize(prefix) if prefix else []
         most = settings.length + 1 if settings.length else settings.max_length
         if len(words) >= most:
             flag = "length" if settings.length else "max length"
@@ -268,7 +274,7 @@ class LanguageModel:
 def load(path: str | Path, device: str = "cpu") -> LanguageModel:
     """The best model of a run directory, or the model in a `.safetensors` file.
 
-    `device` is `auto`, `cpu`, `cuda`, `cuda:N` or `mps`. Raises ModelFileError for a file, ConfigError
+    `device` is `auto`, `cpu`, `cuda` or `cuda:N`. Raises ModelFileError for a file, ConfigError
     for a device that cannot be used.
     """
     return LanguageModel.of(load_model(model_path(Path(path)), choose_device(device)))

@@ -21,8 +21,9 @@ def choose_device(name: str) -> torch.device:
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    kind, _, number = name.partition(":")
-    if kind not in ("cpu", "cuda", "mps") or (number and not (kind == "cuda" and number.isdecimal())):
+    kind, colon, number = name.partition(":")
+    numbered = kind == "cuda" and number.isascii() and number.isdecimal()
+    if kind not in ("cpu", "cuda", "mps") or (colon and not numbered):
         raise ConfigError(f"unknown device {name!r}; choose from auto, cpu, cuda, cuda:N, mps")
     if kind == "cuda":
         if not torch.cuda.is_available():
@@ -35,7 +36,7 @@ def choose_device(name: str) -> torch.device:
         _prepare_cuda()
     if kind == "mps":
         raise ConfigError("--device mps: sums are float64, which MPS lacks; use --device cpu")
-    return torch.device(name)
+    return torch.device(kind, int(number)) if number else torch.device(kind)
 
 
 def _prepare_cuda() -> None:

@@ -136,7 +136,7 @@ def _evaluate(network: RecurrentLM, windows: Iterator[Window], should_stop: Call
         nll_N = token_nll(
             window.real(hidden_TBO), network.output_weight, network.output_bias, window.targets_N
         ).double()
-        total += torch.stack([nll_N.sum(), nll_N[window.targets_N == UNK_ID].sum()])
+        total += torch.stack([nll_N.sum(), nll_N.masked_fill(window.targets_N != UNK_ID, 0.0).sum()])
         tokens += window.tokens
     nll, oov_nll = total.tolist()
     return Likelihood(nll, tokens, oov_nll, oov)

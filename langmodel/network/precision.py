@@ -20,7 +20,8 @@ class HalfPrecision:
 
     A loss that is a mean over thousands of tokens has gradients too small for float16, whose smallest
     number is 6e-8; those of the sum fit. `gradient_scale`, the number of tokens, makes one of the other
-    inside the layer, and is taken out again. What overflows is infinite, and the step not taken.
+    inside the layer, and is taken out again. What overflows is infinite, and `on_nonfinite` says whether
+    such a step is skipped.
     """
 
     gradient_scale: float

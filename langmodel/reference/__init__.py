@@ -1,6 +1,6 @@
 """The same networks in plain NumPy, written as the textbook equations: oracle and teacher.
 
-    from langmodel.reference import ReferenceLM, SGD, gradient_check
+    from langmodel.reference import ReferenceLM, gradient_check, train_with_sgd
 
 Read `cells.py` beside the equations, then `language_model.py` for the loss and truncated BPTT. Nothing
 here is fast; everything is checked against the fast code, and the fast code against it.

@@ -1,6 +1,7 @@
 """The weights that the original tutorial's code saves: an .npz of U, V and W, and its list of words."""
 
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ def _read_arrays(weights: Path) -> dict[str, npt.NDArray[Any]]:
             arrays = {name: np.asarray(archive[name]) for name in "UVW"}
     except FileNotFoundError:
         raise InputError(f"{weights}: no such file; give the .npz that the tutorial saved") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{weights}: not an .npz of plain arrays ({error})") from None
     for name, array in arrays.items():
         if not np.issubdtype(array.dtype, np.floating) or not np.isfinite(array).all():

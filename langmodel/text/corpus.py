@@ -5,6 +5,7 @@ import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,14 @@ class SplitStatistics:
     """Of the ids as stored."""
     characters: int | None = None
     """Of the text as read, with one for the end of every paragraph or line; None if they were not counted."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for what is no number of things."""
+        counts = [self.documents, self.sentences, self.tokens, self.unknown, self.longest_sentence]
+        if self.characters is not None:
+            counts.append(self.characters)
+        if not all(type(count) is int and count >= 0 for count in counts) or type(self.sha256) is not str:
+            raise ValueError("the statistics of a split are malformed")
 
     @property
     def targets(self) -> int:
@@ -97,8 +106,8 @@ class Corpus:
                 return np.empty(0, id_dtype(len(self.vocabulary)))
             if not path.is_file():
                 raise OSError("no such file")
-            ids: Ids = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
+            ids: Ids = np.lib.format.open_memmap(path, mode="r")
+        except (OSError, ValueError, TokenError) as error:
             raise CorpusError(f"{path}: cannot be read ({error}); run `langmodel preprocess` again") from None
         if ids.dtype != id_dtype(len(self.vocabulary)) or ids.shape != (expected,):
             raise CorpusError(
@@ -161,6 +170,8 @@ def open_corpus(path: Path) -> Corpus:
             description["provenance"],
         )
         recorded = description["vocabulary_sha256"]
+        if type(corpus.types) is not int or not isinstance(corpus.provenance, dict):
+            raise ValueError("types or provenance is malformed")
     except (OSError, ValueError, TypeError, LookupError, RecursionError) as error:
         raise CorpusError(f"{file}: damaged ({error!r}); run `langmodel preprocess` again") from None
     if vocabulary.digest != recorded:

@@ -26,7 +26,10 @@ def appearing_whole(output: Path) -> Iterator[Path]:
     What killed writers of the same corpus left is swept first. Raises CorpusError where there is something
     else at `output`, or nothing can be written.
     """
-    output = output.resolve()
+    try:
+        output = output.resolve()
+    except (OSError, RuntimeError):  # the one is Python 3.13's, the other what came before
+        raise CorpusError(f"{output}: a link that leads nowhere; choose another directory") from None
     _refuse_what_is_no_corpus(output)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)

@@ -47,7 +47,10 @@ def documentation(packages: Iterable[str] = ()) -> Iterator[tuple[str, list[str]
 
 
 def _package_files(name: str) -> tuple[Path, list[Path]]:
-    spec = importlib.util.find_spec(name) if name.isidentifier() else None
+    try:
+        spec = importlib.util.find_spec(name) if name.isidentifier() else None
+    except ValueError:  # a module that was not imported by its name, as __main__
+        spec = None
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
         raise ModuleNotFoundError(f"no installed Python package {name!r}")
     origin = Path(spec.origin)

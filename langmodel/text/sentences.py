@@ -68,7 +68,7 @@ class PunktParameters:
                 sentence_starters=tuple(map(str, data["sentence_starters"])),
                 orthography={str(word): int(flags) for word, flags in data["orthography"].items()},
             )
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise ConfigError(f"Punkt parameters are malformed ({error!r})") from None
 
 

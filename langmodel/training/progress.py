@@ -60,5 +60,8 @@ class Observer(Protocol):
         ...
 
     def on_save(self, state: TrainingState) -> None:
-        """After every evaluation, when asked for, and when a run stops before its end."""
+        """After every evaluation, when asked for, and when a run stops before its end.
+
+        Once before the first evaluation is told of, too: the state is kept before any model is.
+        """
         ...

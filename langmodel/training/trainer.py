@@ -188,7 +188,7 @@ class Trainer:
             loss = total * (ranks.count / window.tokens)  # gradients are averaged over the processes
             (loss if penalty is None else loss + penalty).backward()
         norm = torch.nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None])
-        # A GPU is waited for only here.
+        # Here alone, but for past-decode regularisation, one process waits for its GPU.
         own_nll, gradient_norm = torch.stack([total.detach(), norm.double()]).tolist()
         (nll,) = ranks.sums(own_nll)
         rate = self.learning_rate(window)

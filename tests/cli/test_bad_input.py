@@ -1,10 +1,12 @@
 """Bad input gets one clear line on stderr and exit 2, and destroys nothing."""
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import POEM, make_model
+from conftest import POEM, make_model, saved_model
 
 from langmodel.cli.main import run
 from langmodel.storage import container
@@ -29,7 +31,17 @@ def place(tmp_path: Path, monkeypatch) -> Path:
     (tmp_path / "nul.txt").write_bytes(b"a\0b\n")
     (tmp_path / "utf16.txt").write_bytes("hello\n".encode("utf-16"))
     (tmp_path / "config.toml").write_text("speed = 3\n")
+    (tmp_path / "deep.toml").write_text(f"x = {'[' * 9_999}")
+    (tmp_path / "loop").symlink_to("loop")
     assert run(["preprocess", "good.txt", "-o", "corpus"]) == 0
+    stream = (tmp_path / "corpus" / "train.npy").read_bytes()
+    for name, damaged in (("header", stream.replace(b"}", b"(", 1)), ("zip", b"PK\x03\x04" + stream)):
+        shutil.copytree("corpus", name)
+        (tmp_path / name / "train.npy").write_bytes(damaged)
+    shutil.copytree("corpus", "numbers")
+    description = json.loads((tmp_path / "numbers" / "corpus.json").read_text())
+    description["splits"]["train"]["documents"] = "x"
+    (tmp_path / "numbers" / "corpus.json").write_text(json.dumps(description))
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "mine.txt").write_text("mine")
     return tmp_path
@@ -79,6 +91,16 @@ CASES = [
     ("train corpus -o r --preset huge", "huge"),
     ("train corpus -o good.txt/r", "cannot be written"),
     ("train corpus -o r --device tpu", "unknown device 'tpu'"),
+    ("train corpus -o r --device cpu:", "unknown device 'cpu:'"),
+    ("train corpus -o r --config deep.toml", "deep.toml: not valid TOML"),
+    ("train header -o r", "train.npy: cannot be read"),
+    ("train zip -o r", "train.npy: cannot be read"),
+    ("info numbers", "the statistics of a split are malformed"),
+    ("preprocess pydoc:__main__ -o c", "no installed Python package '__main__'"),
+    ("preprocess good.txt -o loop", "leads nowhere"),
+    (f"preprocess {'x' * 300}.txt -o c", "File name too long"),
+    ("rescore model.safetensors good.txt --format moses --share nan", "not a finite number"),
+    ("rescore model.safetensors good.txt --format srilm --share 1.5", "--share must be between 0 and 1"),
     ("sample none.safetensors", "no such model file"),
     ("sample corpus", "best.safetensors"),
     ("sample good.txt", "not a model file|not written by langmodel"),
@@ -124,6 +146,8 @@ def test_cuda_without_cuda_is_refused_and_auto_falls_back(place, capsys):
 
 SENSIBLE = [
     "sample model.safetensors --temperature 0",
+    "sample model.safetensors --temperature 0 -n 1500",
+    "sample model.safetensors -n 0 --include a",
     "sample model.safetensors --top-k 999999",
     "sample model.safetensors --top-p 1",
     "sample model.safetensors -n 0",
@@ -137,6 +161,25 @@ SENSIBLE = [
 @pytest.mark.parametrize("line", SENSIBLE)
 def test_odd_but_usable_input_is_used(place, line):
     assert run(line.split()) == 0
+
+
+def test_a_run_of_which_only_the_older_state_is_left_is_not_overwritten(place, capsys):
+    train = "train corpus -o r --epochs 2 --hidden-size 4 --embedding-size 4".split()
+    assert run(train) == 0
+    before = (place / "r" / "previous.safetensors").read_bytes()
+    for name in ("best", "last"):
+        (place / "r" / f"{name}.safetensors").unlink()
+    assert run(train) == 2
+    assert (place / "r" / "previous.safetensors").read_bytes() == before
+    assert run([*train, "--resume"]) == 0
+
+
+def test_a_model_whose_provenance_is_nonsense_is_described_all_the_same(place, capsys):
+    lm = make_model()
+    for provenance in ({"step": "x", "tokens": None}, {"best_loss": "x", "config": 3}):
+        save_model(place / "odd.safetensors", saved_model(lm, provenance=provenance))
+        assert run(["info", "odd.safetensors"]) == 0
+        assert "unknown" in capsys.readouterr().out
 
 
 def test_a_run_is_not_overwritten_unless_asked(place, capsys):

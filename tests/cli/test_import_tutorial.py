@@ -74,6 +74,14 @@ def test_a_file_that_is_no_archive_is_refused(tmp_path, capsys):
     (tmp_path / "words.txt").write_text("a\n")
     arguments = ["--vocabulary", str(tmp_path / "words.txt"), "-o", str(tmp_path / "m")]
     assert run(["import-tutorial", str(tmp_path / "words.txt"), *arguments]) == 2
+    np.savez_compressed(tmp_path / "w.npz", **arrays())
+    data = (tmp_path / "w.npz").read_bytes()
+    member = data.index(b"U.npy") + 60
+    (tmp_path / "w.npz").write_bytes(
+        data[:member] + bytes(255 - byte for byte in data[member : member + 40]) + data[member + 40 :]
+    )
+    assert run(["import-tutorial", str(tmp_path / "w.npz"), *arguments]) == 2
+    assert "not an .npz of plain arrays" in capsys.readouterr().err
     assert run(["import-tutorial", str(tmp_path / "none.npz"), *arguments]) == 2
     assert "no such file" in capsys.readouterr().err
 

@@ -11,8 +11,9 @@ import pytest
 from conftest import make_model, out
 
 from langmodel.cli.main import run
-from langmodel.inference.language_model import load
+from langmodel.inference.language_model import LanguageModel, load
 from langmodel.inference.stimuli import joined
+from langmodel.text.pipeline import Pipeline
 
 STIMULI = """item,condition,regions,note
 1,good,a|b c|d,x
@@ -128,6 +129,15 @@ def test_next_prints_the_likeliest_words_after_each_line(place, capsys, monkeypa
     assert len(lines) == 6
 
 
+def test_next_refuses_what_is_no_text(place, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a\n\xff\n")))
+    assert run(["next", "m.safetensors"]) == 2
+    assert "standard input: line 2 is not UTF-8" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "stdin", None)
+    assert run(["next", "m.safetensors"]) == 2
+    assert "standard input is closed" in capsys.readouterr().err
+
+
 def test_an_open_vocabulary_shares_out_what_unk_has(place, capsys):
     (place / "t.txt").write_text("a b zzz\nyyy a\n")
     lm = load("m.safetensors")
@@ -172,3 +182,10 @@ def test_unknown_words_of_a_prefix_are_told(place, capsys):
     captured = capsys.readouterr()
     assert captured.err == "note: unknown in the prefix, so read as UNK: zzz, yyy\n"
     assert captured.out.startswith("a zzz yyy")
+
+
+def test_a_word_of_a_prefix_is_unknown_also_if_its_parts_are_not(place, capsys):
+    lm = make_model(words=("no", ".", "there"))
+    nltk = LanguageModel(lm.network, lm.vocabulary, Pipeline(tokenizer="nltk", sentences="line"))
+    assert nltk.pipeline.tokenize("no. there") == ["no.", "there"]
+    assert nltk.unknown_words("no. there never") == ["no.", "never"]

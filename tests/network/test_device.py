@@ -33,7 +33,14 @@ def test_without_a_gpu_auto_is_the_cpu_and_cuda_an_error(monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("cuda:2", "has 2 CUDA"), ("cuda:x", "unknown device"), ("tpu", "unknown device"), ("mps", "float64")],
+    [
+        ("cuda:2", "has 2 CUDA"),
+        ("cuda:x", "unknown device"),
+        ("cpu:", "unknown"),
+        ("cuda:²", "unknown"),
+        ("tpu", "unknown device"),
+        ("mps", "float64"),
+    ],
 )
 def test_a_device_that_is_not_there_is_refused(two_cards, name, says):
     with pytest.raises(ConfigError, match=says):

@@ -116,6 +116,14 @@ def test_a_tokenizer_of_one_s_own_goes_through_the_chain(own, monkeypatch, capsy
     assert lm.pipeline.tokenizer == "tokens_of_mine:cut"
 
 
+def test_training_needs_no_tokenizer(own, monkeypatch):
+    monkeypatch.setenv(TRUSTED, "tokens_of_mine:cut")
+    assert run(PREPROCESS) == 0
+    monkeypatch.delenv(TRUSTED)
+    assert run("train c -o r --hidden-size 8 --embedding-size 8 --epochs 2 --batch-size 2".split()) == 0
+    assert read_run(own / "r")["finished"]
+
+
 def test_a_file_that_names_a_function_does_not_import_it(own, monkeypatch, capsys):
     monkeypatch.delenv(TRUSTED, raising=False)
     command = [*PREPROCESS[:-1], "tokens_of_mine:other"]

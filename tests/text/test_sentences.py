@@ -1,4 +1,5 @@
 import json
+import math
 
 import pytest
 
@@ -41,7 +42,10 @@ def test_parameters_survive_json_and_split_the_same():
     assert again == punkt
 
 
-@pytest.mark.parametrize("data", [{}, [], None, {"origin": 1, "collocations": [1]}])
+INFINITE = {**PunktParameters("x").to_dict(), "orthography": {"a": math.inf}}
+
+
+@pytest.mark.parametrize("data", [{}, [], None, {"origin": 1, "collocations": [1]}, INFINITE])
 def test_malformed_parameters_are_refused(data):
     with pytest.raises(ConfigError):
         PunktParameters.from_dict(data)
