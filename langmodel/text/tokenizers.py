@@ -43,6 +43,9 @@ class CharacterTokenizer:
 CLOSERS = frozenset("])}>\"'»”’")
 """What NLTK's rule for the sentence-final period allows after it."""
 
+CLOSING_MARK, OTHER_CLOSING_MARKS = "''", "”»’"
+"""Two apostrophes, and what NLTK's rules treat alike wherever it stands."""
+
 CONTRACTED = frozenset(["cannot", "gimme", "gonna", "gotta", "lemme", "wanna"])
 """The plain words that NLTK cuts in two."""
 
@@ -73,6 +76,9 @@ def _split_plain(chunk: str, marks: str) -> list[str] | None:
 class NltkTokenizer:
     """The Treebank rules of `nltk.word_tokenize`, on a sentence whose whitespace runs count as one space.
 
+    But for one thing: two apostrophes that stand alone stay a closing quotation mark, so that tokenized text
+    comes out as it went in.
+
     NLTK's rules look at one whitespace-delimited chunk and the blanks beside it, save at the two ends
     of the sentence: the rules for the final period reach from the end back over chunks of closing
     punctuation only. So the tokens of a chunk inside the sentence never change, and are computed once
@@ -92,6 +98,15 @@ class NltkTokenizer:
         return NLTKWordTokenizer()
 
     def _tokenize_whole(self, text: str) -> list[str]:
+        # After a blank, NLTK takes '' for an opening quotation mark; it is what closes one in tokenized text.
+        stand_in = next((mark for mark in OTHER_CLOSING_MARKS if mark not in text), None)
+        if stand_in is None or CLOSING_MARK not in text.split():
+            return self._tokenize_as_nltk(text)
+        chunks = (stand_in if chunk == CLOSING_MARK else chunk for chunk in text.split())
+        tokens = self._tokenize_as_nltk(" ".join(chunks))
+        return [CLOSING_MARK if token == stand_in else token for token in tokens]
+
+    def _tokenize_as_nltk(self, text: str) -> list[str]:
         try:
             return list(self._nltk.tokenize(text))
         except TimeoutError:
