@@ -10,13 +10,19 @@ lm.next_words("the cat", k=5)
 
 from typing import TYPE_CHECKING, Any
 
+from langmodel.errors import LangModelError
+
 if TYPE_CHECKING:
     from langmodel.inference.language_model import LanguageModel, load
     from langmodel.inference.settings import SamplingSettings
 
 __version__ = "0.1.0"
 
-__all__ = ["LanguageModel", "SamplingSettings", "load"]
+__all__ = ["LangModelError", "LanguageModel", "SamplingSettings", "load"]
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
 
 
 def __getattr__(name: str) -> Any:

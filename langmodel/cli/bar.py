@@ -3,9 +3,11 @@
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from tqdm import tqdm
+
+T = TypeVar("T")
 
 COLUMNS, ROWS = 100, 25
 """The size of a terminal that does not tell its own; tqdm by itself then shows nothing at all."""
@@ -45,12 +47,14 @@ def progress_bar(
     )
 
 
-def counted(lines: Iterable[str], description: str, *, answered: bool) -> Iterator[str]:
-    """The lines, counted by a fleeting bar; without one where each is `answered` on the same terminal."""
+def counted(
+    things: Iterable[T], description: str, *, unit: str = "lines", total: int | None = None, answered: bool
+) -> Iterator[T]:
+    """The things, counted by a fleeting bar; without one where each is `answered` on the same terminal."""
     if answered and sys.stdout.isatty():
-        yield from lines
+        yield from things
         return
-    with progress_bar(description, unit="lines", fleeting=True) as bar:
-        for line in lines:
-            yield line
+    with progress_bar(description, total, unit=unit, fleeting=True) as bar:
+        for thing in things:
+            yield thing
             bar.update()

@@ -2,13 +2,14 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from secrets import randbelow
 from typing import Any
 
 import click
 
-from langmodel.cli.bar import progress_bar
+from langmodel.cli.bar import counted
 from langmodel.cli.options import device_option, given, model_argument, setting, threads_option
 from langmodel.cli.run_corpus import corpus_of_run, open_matching_corpus
 from langmodel.errors import ConfigError
@@ -91,7 +92,9 @@ FORMATS = {
     help="The K likeliest sentences by beam search; nothing is drawn.",
 )  # fmt: skip
 @click.option(
-    "--seed", type=click.IntRange(0, MAX_SEED), help="Same seed, same sentences.  [default: random]"
+    "--seed",
+    type=click.IntRange(0, MAX_SEED),
+    help="Same seed, same sentences; the first of more are the same too.  [default: random]",
 )
 @click.option(
     "--format", "format_", type=click.Choice(list(FORMATS)), default="text", show_default=True,
@@ -146,26 +149,27 @@ def command(
     if seed is None and not beam:
         seed = randbelow(MAX_SEED + 1)
         print(f"seed {seed}; --seed {seed} draws the same again", file=sys.stderr)
-    lines: list[str] = []
     kept = tries = filled = 0
-    wanted_sentences = len(beginnings) * (beam or count)
-    with progress_bar("sampling", wanted_sentences, unit="sentences", fleeting=True) as bar:
+
+    def drawn() -> Iterator[SampledSentence]:
+        nonlocal kept, tries
         for number, beginning in enumerate(beginnings):
             if beam:
-                sentences = lm.likeliest(beam, prefix=beginning, settings=wanted, ban=banned)
-                bar.update(beam)
-            else:
-                assert seed is not None
-                sentences, drawn = lm.draw(
-                    count, seed=(seed + number) % (MAX_SEED + 1), prefix=beginning, settings=wanted,
-                    ban=banned, include=include, copies=copies, most_copied=max_overlap,
-                    rare_words=rare_words, on_kept=bar.update,
-                )  # fmt: skip
-                kept, tries = kept + len(sentences), tries + drawn
-            filled += sum(len(sentence.filled) for sentence in sentences)
-            lines += map(FORMATS[format_], sentences)
-    for line in lines:
-        print(line)
+                yield from lm.likeliest(beam, prefix=beginning, settings=wanted, ban=banned)
+                continue
+            assert seed is not None
+            before = tries
+            for sentence, drawn in lm.draw(
+                count, seed=(seed + number) % (MAX_SEED + 1), prefix=beginning, settings=wanted, ban=banned,
+                include=include, copies=copies, most_copied=max_overlap, rare_words=rare_words,
+            ):  # fmt: skip
+                kept, tries = kept + 1, before + drawn
+                yield sentence
+
+    total = len(beginnings) * (beam or count)
+    for sentence in counted(drawn(), "sampling", unit="sentences", total=total, answered=True):
+        print(FORMATS[format_](sentence))
+        filled += len(sentence.filled)
     if filled:
         print(f"note: {filled:,} words are not the model's but rare words of the text", file=sys.stderr)
     if tries > kept or (tries and (include or max_overlap)):

@@ -39,10 +39,15 @@ def includes(part: Sequence[int], word: str) -> Demand:
     )
 
 
-def avoids(part: Sequence[int], word: str) -> Demand:
-    """The same, nowhere; for what the tokenizer cuts, so that no single id can be ruled out."""
+def avoids(part: Sequence[int], word: str, given: int) -> Demand:
+    """The same, nowhere but within the first `given` words, the prefix; for what the tokenizer cuts, so that
+    no single id can be ruled out.
+    """
+    first = max(0, given - len(part) + 1)
     return Demand(
-        lambda ids: not _stands_in(ids, part), f"were free of {word!r}", "ban less, or begin otherwise"
+        lambda ids: not _stands_in(ids[first:], part),
+        f"were free of {word!r}",
+        "ban less, or begin otherwise",
     )
 
 

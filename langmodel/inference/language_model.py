@@ -1,9 +1,11 @@
 """LanguageModel: the face of a trained model. Text in; sentences and probabilities out."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import tee
+from operator import index
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -33,6 +35,8 @@ from langmodel.text.ngrams import CopiedRuns
 from langmodel.text.pipeline import Pipeline
 from langmodel.text.vocabulary import END_ID, SPECIAL_TOKENS, UNK_ID, Vocabulary
 
+Texts = TypeVar("Texts", bound=Iterable[str])
+
 END_TEXT = SPECIAL_TOKENS[END_ID]
 
 EVALUATION_SENTENCES = 64
@@ -51,6 +55,13 @@ def _sentence_score(text: str, words: list[str], ids: list[int], scores: Scores)
     )
 
 
+def _several(texts: Texts) -> Texts:
+    """The same, unless it is one text, whose characters nobody means."""
+    if isinstance(texts, str):
+        raise TypeError(f"expected several texts, got one: {texts[:40]!r}; put it in a list")
+    return texts
+
+
 class LanguageModel:
     """A trained network with the vocabulary and the text pipeline that belong to it.
 
@@ -65,6 +76,13 @@ class LanguageModel:
         self.vocabulary = vocabulary
         self.pipeline = pipeline
         self.context = context
+
+    def __repr__(self) -> str:
+        a = self.network.architecture
+        return (
+            f"<LanguageModel: {a.cell.upper()} {'-'.join(map(str, a.hidden_sizes))}, "
+            f"{len(self.vocabulary):,} vocabulary rows, trained on each {self.context}>"
+        )
 
     @classmethod
     def of(cls, saved: SavedModel) -> "LanguageModel":
@@ -84,7 +102,7 @@ class LanguageModel:
         """
         if context not in CONTEXTS:
             raise ConfigError(f"unknown context {context!r}; choose from {', '.join(CONTEXTS)}")
-        to_score, to_show = tee(map(self._read, lines))
+        to_score, to_show = tee(map(self._read, _several(lines)))
         score = score_sentences if context == "sentence" else score_document
         measure = with_entropy_and_rank if detailed else log_prob_only
         scored = score(self.network, (ids for _, _, ids in to_score), measure)
@@ -92,7 +110,7 @@ class LanguageModel:
 
     def log_probs(self, texts: Sequence[str]) -> list[float]:
         """The log_prob of each text's score; beginnings that texts share are computed once."""
-        return score_prefix_tree(self.network, [self._read(text)[2] for text in texts])
+        return score_prefix_tree(self.network, [self._read(text)[2] for text in _several(texts)])
 
     def _read(self, line: str) -> tuple[str, list[str], list[int]]:
         words = self.pipeline.tokenize(line)
@@ -103,7 +121,7 @@ class LanguageModel:
 
         `context` None means the one that the model was trained in.
         """
-        full = (line for line in lines if line.strip())
+        full = (line for line in _several(lines) if line.strip())
         scores = self.score_lines(full, context or self.context)
         return sum((score.likelihood for score in scores), start=NOTHING)
 
@@ -126,7 +144,8 @@ class LanguageModel:
         most_copied: int | None = None,
         rare_words: Vocabulary | None = None,
     ) -> list[SampledSentence]:
-        """`n` sentences; the same seed gives the same ones, None different ones each time.
+        """`n` sentences; the same seed gives the same ones, and the same first ones where more are asked for;
+        None gives different ones each time.
 
         None has a word of `ban`, which must be known words or are left aside, and all have every word of
         `include`: sentences without are drawn again. With `copies`, each carries its longest run of words of
@@ -135,64 +154,59 @@ class LanguageModel:
         Raises ConfigError for a prefix that leaves no room and for an unknown word to include,
         SamplingError when nothing can be drawn.
         """
-        return self.draw(
+        drawn = self.draw(
             n, seed=seed, prefix=prefix, settings=settings, ban=ban, include=include, copies=copies,
             most_copied=most_copied, rare_words=rare_words,
-        )[0]  # fmt: skip
+        )  # fmt: skip
+        return [sentence for sentence, _ in drawn]
 
     def draw(
         self,
         n: int,
         *,
-        seed: int | None,
-        prefix: str,
-        settings: SamplingSettings,
+        seed: int | None = None,
+        prefix: str = "",
+        settings: SamplingSettings = SamplingSettings(),
         ban: Sequence[str] = (),
         include: Sequence[str] = (),
         copies: CopiedRuns | None = None,
         most_copied: int | None = None,
         rare_words: Vocabulary | None = None,
-        on_kept: Callable[[int], object] = lambda sentences: None,
-    ) -> tuple[list[SampledSentence], int]:
-        """As `sample`, and how many sentences were drawn for those that were kept.
-
-        `on_kept` is told, now and then, how many more there are.
-        """
+    ) -> Iterator[tuple[SampledSentence, int]]:
+        """The sentences of `sample` as they come, each with how many had been drawn by then."""
         if n < 0:
             raise ConfigError(f"cannot draw {n} sentences")
-        if seed is not None and not 0 <= seed <= MAX_SEED:
+        if seed is not None and not 0 <= (seed := index(seed)) <= MAX_SEED:
             raise ConfigError(f"seed must be between 0 and {MAX_SEED}, got {seed}")
         words, prefix_ids = self._prefix(prefix, settings)
         if settings.unk == "copy-rare" and not (rare_words and rare_words.words):
             raise ConfigError("copy-rare needs words that fell outside the vocabulary, and there are none")
-        demands = [includes(self._known(word), word) for word in include]
-        named = {word: self.spelled(word) for word in ban}
-        demands += [avoids(ids, word) for word, ids in named.items() if len(ids) > 1]
+        demands = [includes(self._known(word), word) for word in _several(include)]
+        named = {word: self.spelled(word) for word in _several(ban)}
+        demands += [avoids(ids, word, len(prefix_ids)) for word, ids in named.items() if len(ids) > 1]
         if most_copied is not None:
             if copies is None:
                 raise ConfigError("a limit on what is copied needs the text: give copies too")
             if copies.longest_run(prefix_ids) > most_copied:
                 raise ConfigError(f"the prefix copies more than {most_copied} words; shorten it")
             demands.append(copies_at_most(copies, most_copied))
-        generator = torch.Generator()
+        generator, filling = torch.Generator(), torch.Generator()
         if seed is None:
-            generator.seed()
-        else:
-            generator.manual_seed(seed)
+            seed = generator.seed() % (MAX_SEED + 1)
+        generator.manual_seed(seed)
+        filling.manual_seed(MAX_SEED - seed)
         drawn = sample_ids(
             self.network, n, settings,
             prefix=prefix_ids, banned=[ids[0] for ids in named.values() if len(ids) == 1], demands=demands,
-            generator=generator, on_kept=on_kept,
+            generator=generator,
         )  # fmt: skip
-        sentences = []
-        for one in drawn.sentences:
+        for one, tries in drawn:
             sentence = worded(one, words, self.pipeline, self.vocabulary)
             if copies is not None:
                 sentence = replace(sentence, longest_copied_run=copies.longest_run(one.ids))
             if settings.unk == "copy-rare" and rare_words is not None:
-                sentence = filled(sentence, one.ids, len(words), rare_words, self.pipeline, generator)
-            sentences.append(sentence)
-        return sentences, drawn.tries
+                sentence = filled(sentence, one.ids, len(words), rare_words, self.pipeline, filling)
+            yield sentence, tries
 
     def likeliest(
         self,
@@ -204,7 +218,7 @@ class LanguageModel:
     ) -> list[SampledSentence]:
         """Up to `width` sentences by beam search of that width, likeliest first; nothing is drawn."""
         words, prefix_ids = self._prefix(prefix, settings)
-        named = {word: self.spelled(word) for word in ban}
+        named = {word: self.spelled(word) for word in _several(ban)}
         for word, ids in named.items():
             if len(ids) > 1:
                 raise ConfigError(f"{word!r} is {len(ids)} words here; beam search bans single ones")

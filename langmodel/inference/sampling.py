@@ -3,7 +3,7 @@
 # B = sentences still unfinished, V = vocabulary
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -45,14 +45,6 @@ class DrawnSentence:
     """False: cut off at `max_length`."""
 
 
-@dataclass(frozen=True)
-class Draw:
-    """The sentences that were kept, and how many were drawn for them."""
-
-    sentences: list[DrawnSentence]
-    tries: int
-
-
 def _just_under(sum_B1: Tensor) -> Tensor:
     return torch.nextafter(sum_B1, torch.zeros_like(sum_B1))
 
@@ -86,37 +78,30 @@ def sample_ids(
     banned: Sequence[int] = (),
     demands: Sequence[Demand] = (),
     generator: torch.Generator,
-    on_kept: Callable[[int], object] = lambda sentences: None,
-) -> Draw:
-    """`count` sentences that begin with `prefix`, have none of `banned` and meet all `demands`.
+) -> Iterator[tuple[DrawnSentence, int]]:
+    """`count` sentences that begin with `prefix`, have none of `banned` and meet all `demands`, as they come.
 
-    `generator` is a CPU generator; `on_kept` is told, now and then, how many more there are. Raises
-    SamplingError when every word is ruled out, or when a demand is met too rarely; it always ends.
+    With each, how many had been drawn by then. Where more are asked for, the first are the same. `generator`
+    is a CPU generator. Raises SamplingError when every word is ruled out, or when a demand is met too rarely;
+    it always ends.
     """
-    if not settings.temperature and count > 1:  # every sentence is the same one
-        (one,) = sample_ids(
-            network, 1, settings, prefix=prefix, banned=banned, demands=demands, generator=generator
-        ).sentences
-        on_kept(count)
-        return Draw([one] * count, count)
     if settings.unk == "resample-sentence":
         demands = [free_of_unknown_words(len(prefix)), *demands]
-    kept: list[DrawnSentence] = []
+    always_the_same = not settings.temperature
+    most = 1 if always_the_same else TRIES_PER_SENTENCE * count
     failed, met = [0] * len(demands), [0] * len(demands)
-    tries = 0
-    most = TRIES_PER_SENTENCE * count if settings.temperature else 1
-    while len(kept) < count:
+    kept = tries = 0
+    while kept < count:
         if tries >= most:
             worst = failed.index(max(failed))
             raise SamplingError(
                 f"{met[worst]} of {tries} sentences {demands[worst].says}; {demands[worst].remedy}"
             )
-        missing = count - len(kept)
-        size = min(BATCH_SENTENCES, max(16, missing, tries) if demands and settings.temperature else missing)
-        sentences = _draw_batch(network, size, settings, prefix, banned, generator)
-        for sentence in sentences:
-            if len(kept) == count:
-                break
+        # How many are drawn together must not depend on how many are wanted, or only at the end.
+        size = 1 if always_the_same else min(BATCH_SENTENCES, max(16, tries) if demands else count - kept)
+        for sentence in _draw_batch(network, size, settings, prefix, banned, generator):
+            if kept == count:
+                return
             tries += 1
             for number, demand in enumerate(demands):
                 if not demand.holds(sentence.ids):
@@ -124,9 +109,9 @@ def sample_ids(
                     break
                 met[number] += 1
             else:
-                kept.append(sentence)
-        on_kept(len(kept) - (count - missing))
-    return Draw(kept, tries)
+                for _ in range(count if always_the_same else 1):
+                    kept += 1
+                    yield sentence, max(kept, tries)
 
 
 def _banned(settings: SamplingSettings, banned: Sequence[int], length: int) -> list[int]:
@@ -158,7 +143,8 @@ def _draw_batch(
     active = list(range(count))
     length = len(prefix)
     while active and length < last:
-        uniform = torch.rand(count, generator=generator, dtype=torch.float64)[active]
+        # A column a sentence, used or not: so a sentence does not depend on how many there are.
+        uniform = torch.rand(BATCH_SENTENCES, generator=generator, dtype=torch.float64)[active]
         raw_BV = logits(hidden_BO, network.output_weight, network.output_bias).cpu()
         ends_here = bool(settings.length) and length >= settings.length
         rules = [only(END_ID)] if ends_here else filters

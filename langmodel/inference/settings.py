@@ -1,6 +1,8 @@
 """How sentences are drawn, as plain data; imports no torch."""
 
+import operator
 from dataclasses import dataclass
+from numbers import Real
 
 from langmodel.errors import ConfigError
 
@@ -35,6 +37,15 @@ class SamplingSettings:
     different distributions."""
 
     def __post_init__(self) -> None:
+        for name in ("top_k", "min_length", "max_length", "length"):
+            try:
+                operator.index(getattr(self, name))
+            except TypeError:
+                shown = f"{name.replace('_', ' ')} must be a whole number, got {getattr(self, name)!r}"
+                raise ConfigError(shown) from None
+        for name in ("temperature", "top_p", "typical_p"):
+            if not isinstance(getattr(self, name), Real):
+                raise ConfigError(f"{name.replace('_', ' ')} must be a number, got {getattr(self, name)!r}")
         if not 0 <= self.temperature <= MAX_TEMPERATURE:
             raise ConfigError(
                 f"temperature must be a number from 0 to {MAX_TEMPERATURE:g}, got {self.temperature}"

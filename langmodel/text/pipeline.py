@@ -43,7 +43,9 @@ class Pipeline:
         return self._splitter.split(passage)
 
     def tokenize(self, sentence: str) -> list[str]:
-        """The words as written: case kept, `unk_token` still text."""
+        """The words as written: case kept, `unk_token` still text. Raises TypeError for what is no text."""
+        if not isinstance(sentence, str):
+            raise TypeError(f"expected a sentence as str, got {type(sentence).__name__}")
         return self._tokenizer.tokenize(sentence)
 
     def normalize(self, word: str) -> str:

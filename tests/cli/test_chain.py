@@ -228,7 +228,7 @@ def test_a_damaged_last_save_is_passed_over_loudly(workplace, tmp_path, capsys):
 
 
 def test_a_reader_that_leaves_early_is_no_error(workplace):
-    with start("sample", workplace / "run", "-n", "20000", "--max-length", "3") as process:
+    with start("sample", workplace / "run", "-n", "1000000000", "--max-length", "3") as process:
         process.stdout.readline()
         process.stdout.close()
         assert re.fullmatch(rb"seed (\d+); --seed \1 draws the same again\n", process.stderr.read())

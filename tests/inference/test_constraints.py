@@ -59,6 +59,8 @@ def test_what_the_tokenizer_cuts_is_banned_and_included_as_a_whole():
     assert any("do" in s.words for s in banned)
     assert any("n't" in s.words for s in banned)
     assert all("do n't" in " ".join(s.words) for s in lm.sample(20, seed=1, include=["Don't"]))
+    assert lm.sample(1, seed=1, prefix="do n't", ban=["don't"])[0].words[:2] == ("do", "n't")
+    assert all(s.words[:2] != ("do", "n't") for s in lm.sample(99, seed=1, prefix="do", ban=["don't"]))
     with pytest.raises(ConfigError, match="2 words here"):
         lm.likeliest(2, ban=["don't"])
 
@@ -199,11 +201,13 @@ def test_unknown_words_are_no_copy():
 def test_sentences_that_copy_are_drawn_again_and_a_memorised_text_gives_none():
     text = np.array([id for s in ([3, 4, 5], [4, 4], [5, 6, 7]) for id in [*s, END_ID]])
     runs = CopiedRuns(text, len(LM.vocabulary), 3)
-    sentences, tries = LM.draw(
-        200, seed=1, prefix="", settings=SamplingSettings(max_length=6), copies=runs, most_copied=2
-    )  # fmt: skip
-    assert tries >= 200
-    for sentence in sentences:
+    settings = SamplingSettings(max_length=6)
+    drawn = list(LM.draw(200, seed=1, settings=settings, copies=runs, most_copied=2))
+    assert len(drawn) == 200
+    tries = [tries for _, tries in drawn]
+    assert tries == sorted(set(tries))
+    assert tries[-1] > 200
+    for sentence, _ in drawn:
         ids = LM.pipeline.encode(sentence.words, LM.vocabulary)
         assert runs.longest_run(ids) <= 2
     everything = np.array([id for s in itertools.product(range(3, 8), repeat=2) for id in [*s, END_ID]])

@@ -1,6 +1,8 @@
+import itertools
 import math
 from collections import Counter
 
+import numpy as np
 import pytest
 import torch
 from conftest import CELLS, make_model
@@ -11,7 +13,7 @@ from langmodel.errors import ConfigError, SamplingError
 from langmodel.inference.language_model import LanguageModel
 from langmodel.inference.sampling import draw
 from langmodel.inference.settings import SamplingSettings
-from langmodel.text.vocabulary import END_ID, START_ID, UNK_ID
+from langmodel.text.vocabulary import END_ID, START_ID, UNK_ID, Vocabulary
 
 
 def biased(id: int, by: float, cell: str = "lstm", **changes: object) -> LanguageModel:
@@ -140,14 +142,39 @@ def test_the_same_seed_gives_the_same_sentences():
     assert lm.sample(20) != lm.sample(20)
 
 
-@pytest.mark.parametrize("include", [(), ("a",)])
-def test_the_sentences_are_told_as_they_are_kept(include):
-    told = []
-    sentences, _ = make_model().draw(
-        2_500, seed=1, prefix="", settings=SamplingSettings(), include=include, on_kept=told.append
-    )
-    assert sum(told) == len(sentences) == 2_500
-    assert len(told) > 2
+RARE = Vocabulary(("seldom", "hardly", "scarcely"), (3, 2, 1))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {}, {"include": ("a",)}, {"settings": SamplingSettings(unk="resample-sentence")},
+        {"settings": SamplingSettings(unk="copy-rare"), "rare_words": RARE},
+        {"settings": SamplingSettings(temperature=0, max_length=5)},
+    ],
+)  # fmt: skip
+def test_the_first_sentences_do_not_depend_on_how_many_are_wanted(options):
+    lm = make_model()
+    many = lm.sample(2_100, seed=1, **options)
+    for count in (0, 1, 3, 40, 1_024, 1_500):
+        few = lm.sample(count, seed=1, **options)
+        assert [sentence.words for sentence in few] == [sentence.words for sentence in many[:count]]
+
+
+def test_seeds_may_be_numpy_s_and_settings_are_checked():
+    lm = make_model()
+    assert lm.sample(3, seed=np.int64(5)) == lm.sample(3, seed=5)
+    with pytest.raises(TypeError):
+        lm.sample(1, seed=1.5)
+    with pytest.raises(ConfigError, match="max length must be a whole number"):
+        SamplingSettings(max_length=2.5)
+    with pytest.raises(ConfigError, match="temperature must be a number"):
+        SamplingSettings(temperature="0.5")
+
+
+def test_sentences_come_as_they_are_drawn():
+    drawn = make_model().draw(10**9, seed=1)
+    assert [tries for _, tries in itertools.islice(drawn, 2_000)] == list(range(1, 2_001))
 
 
 def test_temperature_zero_always_takes_the_likeliest_word():

@@ -89,6 +89,16 @@ def test_a_long_sentence_is_read_in_windows_without_a_seam(monkeypatch):
     assert lm.score(text).log_prob == pytest.approx(whole, abs=1e-10)
 
 
+def test_one_text_is_not_taken_for_several_nor_several_for_one():
+    lm = make_model()
+    for call in (lm.log_probs, lm.score_lines, lm.evaluate_lines, lambda one: lm.sample(1, ban=one)):
+        with pytest.raises(TypeError, match=r"expected several texts, got one: 'a b'; put it in a list"):
+            call("a b")
+    for call in (lm.score, lm.next_words, lm.hidden_states):
+        with pytest.raises(TypeError, match="expected a sentence as str, got list"):
+            call(["a b"])
+
+
 def test_the_empty_line_is_the_probability_of_end_after_start():
     lm = make_model()
     score = lm.score("")
