@@ -159,7 +159,7 @@ def print_scores(lm: LanguageModel, file: str, context: str | None, name: str) -
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
 @click.option(
     "--format", "format_", type=click.Choice(list(FORMATS)),
-    help="Of a FILE: every word of every line with words, as `score` prints it, instead of a table.",
+    help="Of a FILE: every word, as `score` prints it, instead of a table. Lines without words are left out.",
 )  # fmt: skip
 @device_option
 @threads_option

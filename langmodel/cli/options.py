@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from langmodel.errors import ConfigError
-from langmodel.nbest.formats import NBEST_FORMATS
-
 if TYPE_CHECKING:
     _FloatParameter = click.ParamType[float]
 else:
@@ -47,23 +44,10 @@ device_option = click.option(
 )
 
 threads_option = click.option(
-    "--threads", type=click.IntRange(1, MAX_THREADS), help="CPU threads.  [default: all usable cores]"
+    "--threads",
+    type=click.IntRange(1, MAX_THREADS),
+    help="CPU threads.  [default: OMP_NUM_THREADS, or all usable cores]",
 )
-
-
-nbest_format_option = click.option(
-    "--format", "format_", type=click.Choice(list(NBEST_FORMATS)), required=True,
-    help="; ".join(format.help for format in NBEST_FORMATS.values()) + ".",
-)  # fmt: skip
-
-nbest_group_option = click.option(
-    "--group", type=click.IntRange(min=1), help="opennmt: hypotheses for each source."
-)
-
-
-def refuse_needless_group(format_: str, group: int | None) -> None:
-    if group is not None and format_ != "opennmt":
-        raise ConfigError(f"--group is for --format opennmt; {format_} lists say it themselves. Leave it out")
 
 
 def setting(config: type, flag: str, help: str, **parameters: Any) -> Callable[[F], F]:

@@ -6,13 +6,17 @@ from pathlib import Path
 
 import click
 
+from langmodel.cli.nbest_scores import (
+    format_option,
+    group_option,
+    log_probs,
+    open_vocabulary_option,
+    refuse_needless_group,
+)
 from langmodel.cli.options import (
     FINITE,
     device_option,
     model_argument,
-    nbest_format_option,
-    nbest_group_option,
-    refuse_needless_group,
     threads_option,
 )
 from langmodel.errors import ConfigError
@@ -40,8 +44,9 @@ def in_order(scored: Sequence[Rescored], rerank: bool, one_best: bool) -> Iterat
 @click.command("rescore")
 @model_argument
 @click.argument("file", default="-")
-@nbest_format_option
-@nbest_group_option
+@format_option
+@group_option
+@open_vocabulary_option
 @click.option(
     "--weight", type=FINITE,
     help="Put scores together: own + weight x (language model) + bonus x words.  [default: 1 with --rerank]",
@@ -58,8 +63,9 @@ def in_order(scored: Sequence[Rescored], rerank: bool, one_best: bool) -> Iterat
 @device_option
 @threads_option
 def command(
-    model: Path, file: str, format_: str, group: int | None, weight: float | None, bonus: float, share: float,
-    rerank: bool, one_best: bool, device: str, threads: int | None,
+    model: Path, file: str, format_: str, group: int | None, open_vocabulary: int | None,
+    weight: float | None, bonus: float, share: float, rerank: bool, one_best: bool,
+    device: str, threads: int | None,
 ) -> None:  # fmt: skip
     """Score every hypothesis of an n-best list (FILE, or standard input) with MODEL; write the list again.
 
@@ -76,14 +82,18 @@ def command(
     combine = None if weight is None and not (rerank or one_best) else Combination(
         weight=1.0 if weight is None else weight, bonus=bonus, share=share
     )  # fmt: skip
+    if chosen.keeps_lm_apart and combine is not None and not (rerank or one_best):
+        raise ConfigError(
+            f"{format_} lists keep their scores apart, so --weight changes none; add --rerank or --one-best"
+        )
     if combine is None and (bonus or share < 1):
         raise ConfigError("--bonus and --share are for scores that are put together; add --weight")
     hypotheses: list[Hypothesis] = list(chosen.read(read_raw_lines(file), input_name(file), group))
     prepare_cpu(threads)
-    log_probs = load(model, device).log_probs([hypothesis.text for hypothesis in hypotheses])
+    scores = log_probs(load(model, device), hypotheses, open_vocabulary)
     scored = [
         Rescored(hypothesis, log_prob, None if combine is None else combine.total(hypothesis, log_prob))
-        for hypothesis, log_prob in zip(hypotheses, log_probs, strict=True)
+        for hypothesis, log_prob in zip(hypotheses, scores, strict=True)
     ]
     for one in in_order(scored, rerank, one_best):
         if one_best:

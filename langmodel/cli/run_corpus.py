@@ -23,7 +23,7 @@ def open_matching_corpus(lm: LanguageModel, path: Path) -> Corpus:
     corpus = open_corpus(path)
     if corpus.vocabulary != lm.vocabulary:
         raise CorpusError(
-            f"{path}: its vocabulary is not the model's; evaluate on a text file, or preprocess the "
-            "corpus that the model was trained on"
+            f"{path}: its vocabulary is not the model's; name the corpus that the model was trained on, or "
+            "give text as a file"
         )
     return corpus

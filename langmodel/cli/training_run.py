@@ -166,7 +166,7 @@ class TrainingRun:
         self.say(
             f"{a.cell.upper()} {layers}, {embedding}{', tied' if a.tied else ''}, "
             f"{network.parameter_count:,} parameters, on {network.device}"
-            + (f" with {torch.get_num_threads()} threads" if network.device.type == "cpu" else "")
+            + (f" with {torch.get_num_threads()} thread(s)" if network.device.type == "cpu" else "")
             + (", recurrent layers in float16" if self.trainer.half_precision else "")
         )
         write_run(self.directory, self._run_values())

@@ -4,12 +4,16 @@ from pathlib import Path
 
 import click
 
+from langmodel.cli.nbest_scores import (
+    format_option,
+    group_option,
+    log_probs,
+    open_vocabulary_option,
+    refuse_needless_group,
+)
 from langmodel.cli.options import (
     device_option,
     model_argument,
-    nbest_format_option,
-    nbest_group_option,
-    refuse_needless_group,
     threads_option,
 )
 from langmodel.cli.report import rows_as_text
@@ -36,8 +40,9 @@ def _by_id(lines: list[str], ids: list[str], name: str) -> list[str]:
 @model_argument
 @click.argument("nbest", nargs=-1, required=True)
 @click.argument("references")
-@nbest_format_option
-@nbest_group_option
+@format_option
+@group_option
+@open_vocabulary_option
 @device_option
 @threads_option
 def command(
@@ -46,6 +51,7 @@ def command(
     references: str,
     format_: str,
     group: int | None,
+    open_vocabulary: int | None,
     device: str,
     threads: int | None,
 ) -> None:
@@ -66,7 +72,7 @@ def command(
     if len(grouped) != len(wanted) or not grouped:
         named = ", ".join(nbest[:3]) + (", ..." if len(nbest) > 3 else "")
         raise InputError(
-            f"{references}: {len(wanted)} references for {len(grouped)} lists in {named}; one a list"
+            f"{references}: {len(wanted)} reference(s) for {len(grouped)} list(s) in {named}; one a list"
         )
     errors = [0] * len(hypotheses)
     for places, reference in zip(grouped, wanted, strict=True):
@@ -76,8 +82,8 @@ def command(
     if not words:
         raise InputError(f"{references}: no words in it")
     prepare_cpu(threads)
-    log_probs = load(model, device).log_probs([hypothesis.text for hypothesis in hypotheses])
-    tuned = tune(hypotheses, log_probs, errors, words, lm_apart=chosen.keeps_lm_apart)
+    scores = log_probs(load(model, device), hypotheses, open_vocabulary)
+    tuned = tune(hypotheses, scores, errors, words, lm_apart=chosen.keeps_lm_apart)
     flags = f"--weight {tuned.combination.weight:.4g} --bonus {tuned.combination.bonus:.4g}"
     if chosen.keeps_lm_apart:
         flags += f" --share {tuned.combination.share:.4g}"

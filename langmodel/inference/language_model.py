@@ -10,23 +10,18 @@ from typing import TypeVar
 import torch
 
 from langmodel.errors import ConfigError
+from langmodel.inference import scoring
 from langmodel.inference.beam import beam_search
 from langmodel.inference.demands import avoids, copies_at_most, includes
 from langmodel.inference.prefix_tree import score_prefix_tree
 from langmodel.inference.results import HiddenStates, NextWord, SampledSentence, SentenceScore, WordScore
 from langmodel.inference.sampling import sample_ids
-from langmodel.inference.scoring import (
-    Scores,
-    log_prob_only,
-    score_document,
-    score_sentences,
-    with_entropy_and_rank,
-)
 from langmodel.inference.settings import MAX_SEED, SamplingSettings
 from langmodel.inference.wording import filled, spelled, worded
+from langmodel.network import evaluation
 from langmodel.network.architecture import CONTEXTS
 from langmodel.network.device import choose_device
-from langmodel.network.evaluation import NOTHING, Likelihood, evaluate_windows, evaluation_windows
+from langmodel.network.evaluation import Likelihood
 from langmodel.network.likelihood import log_probabilities
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.network.windows import IdArray
@@ -43,7 +38,7 @@ EVALUATION_SENTENCES = 64
 """Sentences evaluated side by side in `context=sentence`; a document is read in one column, exactly."""
 
 
-def _sentence_score(text: str, words: list[str], ids: list[int], scores: Scores) -> SentenceScore:
+def _sentence_score(text: str, words: list[str], ids: list[int], scores: scoring.Scores) -> SentenceScore:
     return SentenceScore(
         text,
         tuple(
@@ -103,14 +98,23 @@ class LanguageModel:
         if context not in CONTEXTS:
             raise ConfigError(f"unknown context {context!r}; choose from {', '.join(CONTEXTS)}")
         to_score, to_show = tee(map(self._read, _several(lines)))
-        score = score_sentences if context == "sentence" else score_document
-        measure = with_entropy_and_rank if detailed else log_prob_only
+        score = scoring.score_sentences if context == "sentence" else scoring.score_document
+        measure = scoring.with_entropy_and_rank if detailed else scoring.log_prob_only
         scored = score(self.network, (ids for _, _, ids in to_score), measure)
         return (_sentence_score(*shown, row) for row, shown in zip(scored, to_show, strict=False))
 
-    def log_probs(self, texts: Sequence[str]) -> list[float]:
-        """The log_prob of each text's score; beginnings that texts share are computed once."""
-        return score_prefix_tree(self.network, [self._read(text)[2] for text in _several(texts)])
+    def log_probs(self, texts: Sequence[str], *, open_vocabulary: int | None = None) -> list[float]:
+        """The log_prob of each text's score; beginnings that texts share are computed once.
+
+        With an `open_vocabulary` of N words, UNK's probability is shared out equally among those of them that
+        the model lacks. Raises ConfigError if there are none.
+        """
+        ids = [self._read(text)[2] for text in _several(texts)]
+        log_probs = score_prefix_tree(self.network, ids)
+        if open_vocabulary is None:
+            return log_probs
+        share = evaluation.log_share_of_unk(len(self.vocabulary.words), open_vocabulary)
+        return [log_prob + share * one.count(UNK_ID) for log_prob, one in zip(log_probs, ids, strict=True)]
 
     def _read(self, line: str) -> tuple[str, list[str], list[int]]:
         words = self.pipeline.tokenize(line)
@@ -123,13 +127,14 @@ class LanguageModel:
         """
         full = (line for line in _several(lines) if line.strip())
         scores = self.score_lines(full, context or self.context)
-        return sum((score.likelihood for score in scores), start=NOTHING)
+        return sum((score.likelihood for score in scores), start=evaluation.NOTHING)
 
     def evaluate_ids(self, ids: IdArray, context: str | None = None) -> Likelihood:
         """The likelihood of an encoded split, made with this model's vocabulary."""
         context = context or self.context
         columns = 1 if context == "document" else EVALUATION_SENTENCES
-        return evaluate_windows(self.network, evaluation_windows(ids, context, columns))
+        windows = evaluation.evaluation_windows(ids, context, columns)
+        return evaluation.evaluate_windows(self.network, windows)
 
     def sample(
         self,

@@ -50,13 +50,19 @@ def _prepare_cuda() -> None:
 def prepare_cpu(threads: int | None) -> None:
     """Set the thread count, on which the bits of a result depend, and flush denormals, which are slow.
 
-    None: as many threads as there are usable cores; processes that torchrun starts share them.
+    None: what OMP_NUM_THREADS says, or as many threads as there are usable cores. Processes that torchrun
+    starts, which sets that variable to 1 for all, share the cores.
     """
-    processes = os.environ.get("LOCAL_WORLD_SIZE", "1")
-    share = int(processes) if processes.isdecimal() else 1
-    torch.set_num_threads(threads or max(1, usable_cores() // max(1, share)))
+    processes, asked = (_number_in(name) for name in ("LOCAL_WORLD_SIZE", "OMP_NUM_THREADS"))
+    share = max(1, usable_cores() // processes) if processes else asked or usable_cores()
+    torch.set_num_threads(threads or share)
     torch.set_flush_denormal(True)
     _keep_freed_memory()
+
+
+def _number_in(variable: str) -> int:
+    value = os.environ.get(variable, "")
+    return int(value) if value.isascii() and value.isdecimal() else 0
 
 
 def _keep_freed_memory() -> None:

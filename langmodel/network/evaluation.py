@@ -55,9 +55,7 @@ class Likelihood:
         So that a small vocabulary gains nothing by calling words unknown. Raises ConfigError unless there
         are such words.
         """
-        if size <= known:
-            raise ConfigError(f"an open vocabulary of {size:,} words must have more than the {known:,} known")
-        return perplexity(self.nll + self.oov * math.log(size - known), self.tokens)
+        return perplexity(self.nll - self.oov * log_share_of_unk(known, size), self.tokens)
 
     @classmethod
     def of(cls, log_prob_N: npt.NDArray[np.float64], targets_N: IdArray) -> "Likelihood":
@@ -73,6 +71,16 @@ class Likelihood:
             self.oov_nll + other.oov_nll,
             self.oov + other.oov,
         )
+
+
+def log_share_of_unk(known: int, size: int) -> float:
+    """ln of the part of UNK's probability that each of the `size` - `known` words it stands for gets.
+
+    Raises ConfigError unless there are such words.
+    """
+    if size <= known:
+        raise ConfigError(f"an open vocabulary of {size:,} words must have more than the {known:,} known")
+    return -math.log(size - known)
 
 
 NOTHING = Likelihood(0.0, 0, 0.0, 0)

@@ -1,4 +1,5 @@
 import io
+import math
 import sys
 
 import pytest
@@ -38,6 +39,26 @@ def test_a_reranked_fairseq_list_still_begins_with_its_source(place, capsys):
     assert rows[2].endswith("c d")
 
 
+def test_unknown_words_are_told_and_in_an_open_vocabulary_share_what_unk_has(place, capsys):
+    lm = load("m.safetensors")
+    (place / "unknown").write_text(
+        "0 ||| a b zzz ||| x= 1 ||| -1\n0 ||| zzz yyy ||| x= 1 ||| -1\n0 ||| a ||| x= 1 ||| -1\n"
+    )
+    command = "rescore m.safetensors unknown --format moses"
+    assert run(command.split()) == 0
+    captured = capsys.readouterr()
+    assert captured.err == (
+        "note: the model does not know 3 of 6 words (50.0%), zzz, yyy above all. As UNK they are likely: "
+        "see --open-vocabulary\n"
+    )
+    plain = [float(row.split("LangModel= ")[1].split()[0]) for row in captured.out.splitlines()]
+    assert plain == pytest.approx([lm.score(text).log_prob for text in ("a b zzz", "zzz yyy", "a")], abs=1e-4)
+    opened = out(capsys, f"{command} --open-vocabulary 1005").splitlines()
+    shares = [float(row.split("LangModel= ")[1].split()[0]) for row in opened]
+    lost = [(before - after) / math.log(1_000) for before, after in zip(plain, shares, strict=True)]
+    assert lost == pytest.approx([1, 2, 0], abs=1e-4)
+
+
 def test_rescore_reads_standard_input(place, capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(LIST.encode())))
     piped = out(capsys, "rescore m.safetensors --format srilm")
@@ -54,11 +75,13 @@ def test_rescore_reads_standard_input(place, capsys, monkeypatch):
         ("rescore m.safetensors list --format moses", "list:1: 1 columns"),
         ("rescore m.safetensors list --format srilm --weight heavy", "'heavy' is not a valid float"),
         ("rescore m.safetensors list --format srilm --bonus 1", "add --weight"),
+        ("rescore m.safetensors list --format srilm --weight 2", "add --rerank or --one-best"),
+        ("rescore m.safetensors list --format srilm --open-vocabulary 5", "must have more than the 5 known"),
         ("rescore m.safetensors list --format kaldi --share 0.5", "--share needs"),
         ("rescore m.safetensors none --format srilm", "none: no such file"),
         ("rescore m.safetensors list --format srilm --group 2", "--group is for --format opennmt"),
         ("tune-nbest m.safetensors list two --format srilm --group 2", "--group is for --format opennmt"),
-        ("tune-nbest m.safetensors list two --format srilm", "two: 2 references for 1 lists"),
+        ("tune-nbest m.safetensors list two --format srilm", "two: 2 reference(s) for 1 list(s)"),
         ("tune-nbest m.safetensors list blank --format srilm", "no words"),
     ],
 )

@@ -47,10 +47,16 @@ def test_a_device_that_is_not_there_is_refused(two_cards, name, says):
         choose_device(name)
 
 
-@pytest.mark.parametrize(("processes", "threads"), [("2", 2), ("0", 4), ("many", 4)])
-def test_processes_of_one_machine_share_its_cores(monkeypatch, processes, threads):
+@pytest.mark.parametrize(
+    ("processes", "asked", "threads"),
+    [("2", "", 2), ("0", "", 4), ("many", "", 4), ("2", "1", 2), ("", "3", 3), ("", "0", 4), ("", "all", 4)],
+)
+def test_cores_are_shared_by_the_processes_of_a_machine_and_taken_as_asked(
+    monkeypatch, processes, asked, threads
+):
     monkeypatch.setattr("langmodel.network.device.usable_cores", lambda: 4)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", processes)
+    monkeypatch.setenv("OMP_NUM_THREADS", asked)
     prepare_cpu(None)
     assert torch.get_num_threads() == threads
     prepare_cpu(3)

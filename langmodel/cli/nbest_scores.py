@@ -1,0 +1,49 @@
+"""What `rescore` and `tune-nbest` share: the options of an n-best list, and this model's scores for it."""
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+
+import click
+
+from langmodel.errors import ConfigError
+from langmodel.inference.language_model import LanguageModel
+from langmodel.nbest.formats import NBEST_FORMATS
+from langmodel.nbest.hypotheses import Hypothesis
+
+SHOWN_WORDS = 3
+
+format_option = click.option(
+    "--format", "format_", type=click.Choice(list(NBEST_FORMATS)), required=True,
+    help="; ".join(format.help for format in NBEST_FORMATS.values()) + ".",
+)  # fmt: skip
+
+group_option = click.option(
+    "--group", type=click.IntRange(min=1), help="opennmt: hypotheses for each source."
+)
+
+open_vocabulary_option = click.option(
+    "--open-vocabulary", type=click.IntRange(min=1), metavar="N",
+    help="Of N words: UNK's probability is shared out among those that the model lacks.",
+)  # fmt: skip
+
+
+def refuse_needless_group(format_: str, group: int | None) -> None:
+    if group is not None and format_ != "opennmt":
+        raise ConfigError(f"--group is for --format opennmt; {format_} lists say it themselves. Leave it out")
+
+
+def log_probs(
+    lm: LanguageModel, hypotheses: Sequence[Hypothesis], open_vocabulary: int | None
+) -> list[float]:
+    """Natural log, of each hypothesis. Unknown words, which may win as UNK what they should lose: told."""
+    texts = [hypothesis.text for hypothesis in hypotheses]
+    scores = lm.log_probs(texts, open_vocabulary=open_vocabulary)
+    unknown = Counter(word for text in texts for word in lm.unknown_words(text))
+    if unknown:
+        words = sum(len(lm.pipeline.tokenize(text)) for text in texts)
+        shown = ", ".join(word for word, _ in unknown.most_common(SHOWN_WORDS))
+        counted = f"{unknown.total():,} of {words:,} words ({unknown.total() / words:.1%})"
+        hint = "" if open_vocabulary else ". As UNK they are likely: see --open-vocabulary"
+        print(f"note: the model does not know {counted}, {shown} above all{hint}", file=sys.stderr)
+    return scores
