@@ -92,10 +92,9 @@ FORMATS = {
     help="The K likeliest sentences by beam search; nothing is drawn.",
 )  # fmt: skip
 @click.option(
-    "--seed",
-    type=click.IntRange(0, MAX_SEED),
-    help="Same seed, same sentences; the first of more are the same too.  [default: random]",
-)
+    "--seed", type=click.IntRange(0, MAX_SEED),
+    help="Same seed, same sentences, of any number the first.  [default: random]",
+)  # fmt: skip
 @click.option(
     "--format", "format_", type=click.Choice(list(FORMATS)), default="text", show_default=True,
     help="text: put together as prose. tokens: words with blanks. jsonl: with ln p of what follows a prefix.",
@@ -151,7 +150,7 @@ def command(
         print(f"seed {seed}; --seed {seed} draws the same again", file=sys.stderr)
     kept = tries = filled = 0
 
-    def drawn() -> Iterator[SampledSentence]:
+    def sentences() -> Iterator[SampledSentence]:
         nonlocal kept, tries
         for number, beginning in enumerate(beginnings):
             if beam:
@@ -167,7 +166,7 @@ def command(
                 yield sentence
 
     total = len(beginnings) * (beam or count)
-    for sentence in counted(drawn(), "sampling", unit="sentences", total=total, answered=True):
+    for sentence in counted(sentences(), "sampling", unit="sentences", total=total, answered=True):
         print(FORMATS[format_](sentence))
         filled += len(sentence.filled)
     if filled:
