@@ -35,8 +35,8 @@ from langmodel.training.distributed import Ranks, process_group
 from langmodel.training.progress import Evaluation
 from langmodel.training.trainer import Trainer
 
-CHANGEABLE = ("on_nonfinite", "skip_limit")
-"""Settings that a resumed run may be given anew: a run that stops at every attempt can be told to go on."""
+CHANGEABLE = ("on_nonfinite", "skip_limit", "cuda_graphs")
+"""Settings that a resumed run may be given anew: how it goes on, not what comes out."""
 
 
 @dataclass(frozen=True, kw_only=True)

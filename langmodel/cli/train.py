@@ -120,6 +120,11 @@ class _WithPresets(click.Command):
     "Of a GPU's recurrent layers; float16 has their fastest kernels. A CPU takes float32.",
     type=click.Choice(PRECISIONS),
 )
+@setting(
+    TrainingConfig,
+    "--cuda-graphs/--no-cuda-graphs",
+    "Record a GPU's kernels once, and replay them each step.",
+)
 @setting(TrainingConfig, "--seed", "Of weights, dropout and order.")
 @click.option("--max-minutes", type=float, help="Stop and save after this long.")
 @click.option("--resume", is_flag=True, help="Go on where the run in the directory stopped.")

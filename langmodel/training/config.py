@@ -74,6 +74,8 @@ class TrainingConfig:
     """Steps that may be skipped in a row."""
     precision: str = "float32"
     """Of a GPU's recurrent layers; `float16` also makes the other products TF32. A CPU takes float32."""
+    cuda_graphs: bool = False
+    """A GPU's kernels of a step are recorded once for every length of window, and replayed."""
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -111,6 +113,8 @@ class TrainingConfig:
             raise ConfigError(f"seed must be at most {MAX_SEED}, got {self.seed}")
         if self.context == "sentence" and (self.random_bptt or self.partial_shuffle):
             raise ConfigError("random bptt and partial shuffle are for --context document")
+        if self.cuda_graphs and (self.context == "sentence" or self.pdr):
+            raise ConfigError("cuda graphs are for --context document without --pdr")
         if self.pdr and not self.embedding_size:
             raise ConfigError("pdr needs an embedding: give --embedding-size")
         if len(self.hidden_size) > 1 and self.layers not in (1, len(self.hidden_size)):

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from langmodel.errors import ConfigError, TrainingError
-from langmodel.network.cells import State, detach_state
-from langmodel.network.dropout import Dropout, DropoutRates, step_seed
+from langmodel.network.cells import State
+from langmodel.network.dropout import Dropout, DropoutRates
 from langmodel.network.evaluation import Interrupted, evaluate_windows
 from langmodel.network.precision import tf32_products
 from langmodel.network.recurrent_lm import RecurrentLM
@@ -22,6 +22,7 @@ from langmodel.training.averaging import AveragedNetwork
 from langmodel.training.batching import training_windows, untrained_windows, validation_windows
 from langmodel.training.config import TrainingConfig
 from langmodel.training.distributed import ALONE, Ranks
+from langmodel.training.gradients import make_gradients
 from langmodel.training.health import refuse_divergence, refuse_ruined_weights, remedy
 from langmodel.training.objective import Objective
 from langmodel.training.optimization import OPTIMIZERS, SCHEDULES
@@ -80,7 +81,6 @@ class Trainer:
             network, ar=config.ar, tar=config.tar, pdr=config.pdr, seed=config.seed,
             half_precision=self.half_precision,
         )  # fmt: skip
-        self._products = tf32_products if self.half_precision else nullcontext
         self._past_decoder = objective.past_decoder
         self._parameters = list(objective.parameters())
         self._optimizer = OPTIMIZERS[config.optimizer].make(self._parameters, config)
@@ -90,7 +90,11 @@ class Trainer:
         self._dropout = self._make_dropout(config)
         if resume is not None:
             self._restore(resume)
-        self._objective = ranks.share_out(objective)
+        self._gradients = make_gradients(
+            ranks.share_out(objective), self._parameters, self._dropout, seed=config.seed,
+            products=tf32_products if self.half_precision else nullcontext,
+            recorded=config.cuda_graphs and ranks.count == 1,
+        )  # fmt: skip
 
     def _make_dropout(self, config: TrainingConfig) -> Dropout | None:
         input, hidden, output = config.dropout_rates
@@ -180,16 +184,8 @@ class Trainer:
         own = window.columns(ranks.rank, ranks.count).to(self.network.device)
         if window.fresh:
             self._state = self.network.zero_state(own.inputs_TB.shape[1])
-        if self._dropout is not None:
-            self._dropout.generator.manual_seed(step_seed(self.config.seed, progress.step))
-        self._optimizer.zero_grad(set_to_none=True)
-        with self._products():
-            total, penalty, state = self._objective(own, self._state, self._dropout)
-            loss = total * (ranks.count / window.tokens)  # gradients are averaged over the processes
-            (loss if penalty is None else loss + penalty).backward()
-        norm = torch.nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None])
-        # Here alone, but for past-decode regularisation, one process waits for its GPU.
-        own_nll, gradient_norm = torch.stack([total.detach(), norm.double()]).tolist()
+        found = self._gradients.of(own, self._state, progress.step)
+        own_nll, gradient_norm = found.nll_and_norm.tolist()  # a GPU is waited for here
         (nll,) = ranks.sums(own_nll)
         rate = self.learning_rate(window)
         if not (math.isfinite(nll) and math.isfinite(gradient_norm)):
@@ -197,12 +193,12 @@ class Trainer:
             return nll / window.tokens
         progress.skipped_in_a_row = 0
         if self.config.clip:
-            torch.nn.utils.clip_grads_with_norm_(self._parameters, self.config.clip, norm)
+            torch.nn.utils.clip_grads_with_norm_(self._parameters, self.config.clip, found.norm)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         self._optimizer.step()
         self._average.take_in(progress.step)
-        self._state = detach_state(state)
+        self._state = found.state
         progress.step += 1
         progress.tokens += window.tokens
         progress.train_nll += nll

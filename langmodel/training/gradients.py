@@ -1,0 +1,181 @@
+"""The gradient of one window. On a GPU its kernels can be recorded once for each shape, and replayed."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from langmodel.network.cells import State, detach_state
+from langmodel.network.dropout import Dropout, step_seed
+from langmodel.network.windows import Window
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one pass forward and back over a window gives, beside the parameters' `grad`."""
+
+    nll_and_norm: Tensor
+    """Σ -log p of the window's targets in nats, and the norm of the whole gradient; float64."""
+    norm: Tensor
+    """The same norm, to clip with."""
+    state: State
+    """After the last step, cut from what made it."""
+
+
+class Gradients:
+    """Of the mean nats per token of a window, and of the objective's penalties.
+
+    Which units are dropped is a function of `seed` and the step; `products` is what products are made under.
+    """
+
+    def __init__(
+        self,
+        objective: nn.Module,
+        parameters: Sequence[nn.Parameter],
+        dropout: Dropout | None,
+        *,
+        seed: int,
+        products: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        self._objective = objective
+        self._parameters = parameters
+        self._dropout = dropout
+        self._seed = seed
+        self._products = products
+
+    def of(self, window: Window, state: State, step: int) -> Found:
+        """Nothing here waits for a GPU, but for past-decode regularisation."""
+        for parameter in self._parameters:
+            parameter.grad = None
+        self._begin(step)
+        return self._find(window, state)
+
+    def _begin(self, step: int) -> None:
+        if self._dropout is not None:
+            self._dropout.generator.manual_seed(step_seed(self._seed, step))
+
+    def _find(self, window: Window, state: State) -> Found:
+        with self._products():
+            total, penalty, after = self._objective(window, state, self._dropout)
+            loss = total * (1 / window.tokens)
+            (loss if penalty is None else loss + penalty).backward()
+        norm = torch.nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None])
+        return Found(torch.stack([total.detach(), norm.double()]), norm, detach_state(after))
+
+
+Replay = Callable[[], None]
+
+Recorder = Callable[[Callable[[], Found], torch.Generator | None], tuple[Replay, Found]]
+"""Takes a function that reads and writes tensors in fixed places, and the generator that it draws from; gives
+what does the same again, and where its results will be."""
+
+WARM_UPS = 3
+
+
+class CudaRecorder:
+    """Records kernels as CUDA graphs, which share their memory: one is replayed at a time."""
+
+    def __init__(self) -> None:
+        self._pool = torch.cuda.graph_pool_handle()
+
+    def __call__(self, find: Callable[[], Found], generator: torch.Generator | None) -> tuple[Replay, Found]:
+        aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside):  # what is set up at its first use must be so before recording
+            for _ in range(WARM_UPS):
+                find()
+        torch.cuda.current_stream().wait_stream(aside)
+        graph = torch.cuda.CUDAGraph()
+        if generator is not None:
+            graph.register_generator_state(generator)
+        with torch.cuda.graph(graph, pool=self._pool):
+            found = find()
+        return graph.replay, found
+
+
+RECORDERS: dict[str, Callable[[], Recorder]] = {"cuda": CudaRecorder}
+"""By type of device."""
+
+
+@dataclass(frozen=True)
+class _Recorded:
+    window: Window
+    state: State
+    replay: Replay
+    found: Found
+
+
+class RecordedGradients(Gradients):
+    """The same numbers, but the launches of a step's kernels are paid once for every length of window.
+
+    Windows must have no padding, and equally many columns. The gradients keep their places in memory too.
+    """
+
+    def __init__(
+        self,
+        objective: nn.Module,
+        parameters: Sequence[nn.Parameter],
+        dropout: Dropout | None,
+        recorder: Recorder,
+        *,
+        seed: int,
+        products: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        super().__init__(objective, parameters, dropout, seed=seed, products=products)
+        self._recorder = recorder
+        self._recorded: dict[int, _Recorded] = {}
+
+    def of(self, window: Window, state: State, step: int) -> Found:
+        length = len(window.inputs_TB)
+        if length not in self._recorded:
+            self._recorded[length] = self._record(window, state)
+        recorded = self._recorded[length]
+        recorded.window.inputs_TB.copy_(window.inputs_TB)
+        recorded.window.targets_N.copy_(window.targets_N)
+        for place, part in zip(_parts(recorded.state), _parts(state), strict=True):
+            place.copy_(part)
+        self._begin(step)
+        recorded.replay()
+        # The next replay writes its state where this one is.
+        after = tuple(tuple(part.clone() for part in layer) for layer in recorded.found.state)
+        return Found(recorded.found.nll_and_norm, recorded.found.norm, after)
+
+    def _record(self, window: Window, state: State) -> _Recorded:
+        if window.positions_N is not None:
+            raise ValueError("a window with padding is not recorded")
+        own = Window(window.inputs_TB.clone(), window.targets_N.clone(), None, window.fresh)
+        own_state = tuple(tuple(part.clone() for part in layer) for layer in state)
+        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in self._parameters]
+        for parameter, grad in zip(self._parameters, grads, strict=True):
+            parameter.grad = grad
+
+        def find() -> Found:
+            torch._foreach_zero_(grads)
+            return self._find(own, own_state)
+
+        generator = None if self._dropout is None else self._dropout.generator
+        return _Recorded(own, own_state, *self._recorder(find, generator))
+
+
+def _parts(state: State) -> list[Tensor]:
+    return [part for layer in state for part in layer]
+
+
+def make_gradients(
+    objective: nn.Module,
+    parameters: Sequence[nn.Parameter],
+    dropout: Dropout | None,
+    *,
+    seed: int,
+    products: Callable[[], AbstractContextManager[None]] = nullcontext,
+    recorded: bool = False,
+) -> Gradients:
+    """Recorded ones if they are wanted and the parameters' device can record."""
+    make_recorder = RECORDERS.get(parameters[0].device.type)
+    if recorded and make_recorder is not None:
+        return RecordedGradients(
+            objective, parameters, dropout, make_recorder(), seed=seed, products=products
+        )
+    return Gradients(objective, parameters, dropout, seed=seed, products=products)
