@@ -123,7 +123,7 @@ class _WithPresets(click.Command):
 @setting(
     TrainingConfig,
     "--cuda-graphs/--no-cuda-graphs",
-    "Record a GPU's kernels once, and replay them each step.",
+    "Record a GPU's kernels once, and replay them (not tried yet).",
 )
 @setting(TrainingConfig, "--seed", "Of weights, dropout and order.")
 @click.option("--max-minutes", type=float, help="Stop and save after this long.")
