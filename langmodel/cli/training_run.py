@@ -159,14 +159,14 @@ class TrainingRun:
         return 0
 
     def _describe(self) -> None:
-        network = self.trainer.network
+        network, threads = self.trainer.network, torch.get_num_threads()
         a = network.architecture
         layers = " + ".join(map(str, a.hidden_sizes))
         embedding = f"embedding {a.embedding_size}" if a.embedding_size else "one-hot input"
         self.say(
             f"{a.cell.upper()} {layers}, {embedding}{', tied' if a.tied else ''}, "
             f"{network.parameter_count:,} parameters, on {network.device}"
-            + (f" with {torch.get_num_threads()} thread(s)" if network.device.type == "cpu" else "")
+            + (f" with {threads} thread{'s' * (threads != 1)}" if network.device.type == "cpu" else "")
             + (", recurrent layers in float16" if self.trainer.half_precision else "")
         )
         write_run(self.directory, self._run_values())
