@@ -46,15 +46,10 @@ class Window:
         return self.targets_N.numel()
 
     def to(self, device: torch.device) -> "Window":
-        if device.type == "cpu":
+        if self.inputs_TB.device == device:
             return self
-
-        def moved(ids: Tensor) -> Tensor:
-            """Without waiting for what the device is at."""
-            return (ids.pin_memory() if device.type == "cuda" else ids).to(device, non_blocking=True)
-
-        positions = None if self.positions_N is None else moved(self.positions_N)
-        return Window(moved(self.inputs_TB), moved(self.targets_N), positions, self.fresh)
+        positions = None if self.positions_N is None else moved(self.positions_N, device)
+        return Window(moved(self.inputs_TB, device), moved(self.targets_N, device), positions, self.fresh)
 
     def columns(self, rank: int, ranks: int) -> "Window":
         """The columns of process `rank` out of `ranks`. Raises ValueError where padding was left out."""
@@ -71,6 +66,11 @@ class Window:
         """The hidden states that predict `targets_N`, shape (N, O)."""
         flat = hidden_TBO.flatten(0, 1)
         return flat if self.positions_N is None else flat[self.positions_N]
+
+
+def moved(ids: Tensor, device: torch.device) -> Tensor:
+    """From the CPU to a device, without waiting for what that is at."""
+    return (ids.pin_memory() if device.type == "cuda" else ids).to(device, non_blocking=True)
 
 
 class Windows(Protocol):

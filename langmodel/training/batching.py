@@ -1,8 +1,13 @@
 """What a run reads: the windows of its training and validation splits."""
 
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+import torch
+
 from langmodel.errors import ConfigError
 from langmodel.network.evaluation import evaluation_windows
-from langmodel.network.windows import DocumentWindows, IdArray, SentenceWindows, Windows
+from langmodel.network.windows import DocumentWindows, IdArray, SentenceWindows, Window, Windows, moved
 from langmodel.text.vocabulary import END_ID
 from langmodel.training.config import TrainingConfig
 from langmodel.training.distributed import Ranks
@@ -10,8 +15,46 @@ from langmodel.training.distributed import Ranks
 EVALUATION_COLUMNS = 20
 """Columns, or sentences, evaluated side by side while training."""
 
+RESIDENT_WINDOWS = 128
+"""Windows that are copied to a device together."""
+
 UNTRAINED_TOKENS = 20_000
 """The loss before the first step is taken over at most this much, or one sentence."""
+
+
+class ResidentWindows:
+    """The same windows, whose ids are on a device before they are asked for: many are copied at once."""
+
+    def __init__(self, windows: Windows, device: torch.device) -> None:
+        self.tokens = windows.tokens
+        self._windows = windows
+        self._device = device
+
+    def count(self, epoch: int) -> int:
+        return self._windows.count(epoch)
+
+    def epoch(self, number: int, start: int = 0) -> Iterator[Window]:
+        upcoming = self._windows.epoch(number, start)
+        while block := list(islice(upcoming, RESIDENT_WINDOWS)):
+            yield from self._moved(block)
+
+    def _moved(self, block: Sequence[Window]) -> Iterator[Window]:
+        parts = [
+            part
+            for window in block
+            for part in (window.inputs_TB.flatten(), window.targets_N, window.positions_N)
+            if part is not None
+        ]
+        there = iter(torch.split(moved(torch.cat(parts), self._device), [len(part) for part in parts]))
+        for window in block:
+            inputs_TB, targets_N = next(there).view_as(window.inputs_TB), next(there)
+            positions_N = None if window.positions_N is None else next(there)
+            yield Window(inputs_TB, targets_N, positions_N, window.fresh)
+
+
+def resident(windows: Windows, device: torch.device) -> Windows:
+    """Ready for the device; a CPU has them already."""
+    return windows if device.type == "cpu" else ResidentWindows(windows, device)
 
 
 def training_windows(ids: IdArray, config: TrainingConfig, ranks: Ranks) -> Windows:

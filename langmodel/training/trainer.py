@@ -18,8 +18,8 @@ from langmodel.network.precision import tf32_products
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.network.windows import IdArray, Window
 from langmodel.storage.training_state import TrainingState
+from langmodel.training import batching
 from langmodel.training.averaging import AveragedNetwork
-from langmodel.training.batching import training_windows, untrained_windows, validation_windows
 from langmodel.training.config import TrainingConfig
 from langmodel.training.distributed import ALONE, Ranks
 from langmodel.training.gradients import make_gradients
@@ -67,9 +67,9 @@ class Trainer:
         self.config = config
         self.progress = Progress()
         self._ranks = ranks
-        self._windows = training_windows(train_ids, config, ranks)
-        self._valid_windows = validation_windows(valid_ids, config.context, ranks)
-        self._untrained_windows = untrained_windows(train_ids, valid_ids, config.context)
+        self._windows = batching.resident(batching.training_windows(train_ids, config, ranks), network.device)
+        self._valid_windows = batching.validation_windows(valid_ids, config.context, ranks)
+        self._untrained_windows = batching.untrained_windows(train_ids, valid_ids, config.context)
         self.total_steps = (
             sum(self._windows.count(epoch) for epoch in range(config.epochs))
             if config.random_bptt
