@@ -2,6 +2,7 @@
 
 import multiprocessing
 import signal
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from langmodel.cli.bar import progress_bar
 from langmodel.cli.options import given, setting
 from langmodel.cli.report import corpus_report, tell
 from langmodel.cores import usable_cores
-from langmodel.text.corpus import Corpus
+from langmodel.text.corpus import Corpus, is_corpus
 from langmodel.text.preprocess import PreprocessConfig, preprocess
 from langmodel.text.sentences import SENTENCES
 from langmodel.text.sources import Field
@@ -99,12 +100,16 @@ def command(
 
     A SOURCE is a UTF-8 file (plain, .gz, .bz2 or .xz; .csv, .tsv and .jsonl by column or field), `-`
     for standard input, nltk:NAME for an installed NLTK corpus, or pydoc: for the English
-    documentation inside this Python (pydoc:numpy,torch adds installed packages).
+    documentation inside this Python (pydoc:numpy,torch adds installed packages). A corpus that is in the
+    output directory already is replaced.
     """
     if workers is None:
         workers = usable_cores() if _worth_sharing_out(sources) else 1
     config = PreprocessConfig(**given(settings))
+    replaces = is_corpus(output)
     corpus = run_preprocess(
         sources, output, config, workers, valid=valid, test=test, field=Field(column=column, field=field)
     )
     tell(corpus_report(corpus))
+    if replaces:
+        print("note: it took the place of an older corpus", file=sys.stderr)

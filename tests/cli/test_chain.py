@@ -234,6 +234,15 @@ def test_a_reader_that_leaves_early_is_no_error(workplace):
         assert re.fullmatch(rb"seed (\d+); --seed \1 draws the same again\n", process.stderr.read())
 
 
+def test_a_corpus_that_is_replaced_is_told_of(tmp_path, capsys):
+    (tmp_path / "t.txt").write_text("a b c\n" * 40)
+    command = ["preprocess", str(tmp_path / "t.txt"), "-o", str(tmp_path / "c")]
+    assert run(command) == 0
+    assert capsys.readouterr().err == ""
+    assert run(command) == 0
+    assert capsys.readouterr().err == "note: it took the place of an older corpus\n"
+
+
 def test_standard_input_is_a_source(tmp_path):
     arguments = ["preprocess", "-", "-o", str(tmp_path / "c"), "--sentences", "line"]
     process = subprocess.run(
