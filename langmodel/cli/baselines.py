@@ -40,14 +40,8 @@ def compare_with_baselines(model: Path, corpus: Corpus, device: torch.device) ->
         tell(f"not compared with n-grams: over {MAX_TRAIN_TOKENS:,} training tokens")
         return
     saved = load_model(model, device)
-    tell(
-        report(
-            compare(
-                token_log_probs(saved.network, valid, saved.context), train, valid, len(corpus.vocabulary)
-            ),
-            saved,
-        )
-    )
+    log_probs = token_log_probs(saved.network, valid, saved.context)
+    tell(report(compare(log_probs, train, valid, len(corpus.vocabulary)), saved))
 
 
 def report(found: Comparison, saved: SavedModel) -> str:

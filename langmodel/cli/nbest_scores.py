@@ -39,9 +39,10 @@ def log_probs(
     """Natural log, of each hypothesis. Unknown words, which may win as UNK what they should lose: told."""
     texts = [hypothesis.text for hypothesis in hypotheses]
     scores = lm.log_probs(texts, open_vocabulary=open_vocabulary)
-    unknown = Counter(word for text in texts for word in lm.unknown_words(text))
+    tokenized = [lm.pipeline.tokenize(text) for text in texts]
+    unknown = Counter(word for words in tokenized for word in lm.unknown_words(words))
     if unknown:
-        words = sum(len(lm.pipeline.tokenize(text)) for text in texts)
+        words = sum(map(len, tokenized))
         shown = ", ".join(word for word, _ in unknown.most_common(SHOWN_WORDS))
         counted = f"{unknown.total():,} of {words:,} words ({unknown.total() / words:.1%})"
         hint = "" if open_vocabulary else ". As UNK they are likely: see --open-vocabulary"

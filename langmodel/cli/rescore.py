@@ -13,12 +13,7 @@ from langmodel.cli.nbest_scores import (
     open_vocabulary_option,
     refuse_needless_group,
 )
-from langmodel.cli.options import (
-    FINITE,
-    device_option,
-    model_argument,
-    threads_option,
-)
+from langmodel.cli.options import FINITE, device_option, model_argument, threads_option
 from langmodel.errors import ConfigError
 from langmodel.inference.language_model import load
 from langmodel.nbest.combination import Combination

@@ -134,7 +134,7 @@ def command(
         if not lm.spelled(word):
             print(f"note: {word!r} is not in the vocabulary; it is never drawn anyway", file=sys.stderr)
     for beginning in beginnings:
-        unknown = lm.unknown_words(beginning)
+        unknown = lm.unknown_words(lm.pipeline.tokenize(beginning))
         if unknown:
             print(f"note: unknown in the prefix, so read as UNK: {', '.join(unknown)}", file=sys.stderr)
     copies, rare_words = None, None

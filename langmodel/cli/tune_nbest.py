@@ -11,11 +11,7 @@ from langmodel.cli.nbest_scores import (
     open_vocabulary_option,
     refuse_needless_group,
 )
-from langmodel.cli.options import (
-    device_option,
-    model_argument,
-    threads_option,
-)
+from langmodel.cli.options import device_option, model_argument, threads_option
 from langmodel.cli.report import rows_as_text
 from langmodel.errors import InputError
 from langmodel.inference.language_model import load

@@ -235,10 +235,9 @@ class LanguageModel:
         """The ids of what a user names, several where the tokenizer cuts it; none for an unknown word."""
         return spelled(word, self.pipeline, self.vocabulary)
 
-    def unknown_words(self, text: str) -> list[str]:
-        """The words of `text` that are read as UNK, as written; what the corpus calls unknown is none."""
-        words = self.pipeline.tokenize(text)
-        read = zip(words, self.pipeline.encode(words, self.vocabulary), strict=True)
+    def unknown_words(self, words: Sequence[str]) -> list[str]:
+        """Those of a tokenized text that are read as UNK; what the corpus itself calls unknown is not."""
+        read = zip(words, self.pipeline.encode(_several(words), self.vocabulary), strict=True)
         return [word for word, id in read if id == UNK_ID and not self.pipeline.means_unknown(word)]
 
     def _known(self, word: str) -> list[int]:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,51 +19,45 @@ class Found:
 
     nll_and_norm: Tensor
     """Σ -log p of the window's targets in nats, and the norm of the whole gradient; float64."""
-    norm: Tensor
-    """The same norm, to clip with."""
     state: State
     """After the last step, cut from what made it."""
 
+    @property
+    def norm(self) -> Tensor:
+        """To clip with, in the gradient's own precision."""
+        return self.nll_and_norm[1].float()
 
+
+@dataclass(kw_only=True, eq=False)
 class Gradients:
-    """Of the mean nats per token of a window, and of the objective's penalties.
+    """Of the mean nats per token of a window, and of the objective's penalties."""
 
-    Which units are dropped is a function of `seed` and the step; `products` is what products are made under.
-    """
-
-    def __init__(
-        self,
-        objective: nn.Module,
-        parameters: Sequence[nn.Parameter],
-        dropout: Dropout | None,
-        *,
-        seed: int,
-        products: Callable[[], AbstractContextManager[None]] = nullcontext,
-    ) -> None:
-        self._objective = objective
-        self._parameters = parameters
-        self._dropout = dropout
-        self._seed = seed
-        self._products = products
+    objective: nn.Module
+    parameters: Sequence[nn.Parameter]
+    dropout: Dropout | None
+    seed: int
+    """Which units are dropped is a function of it and the step."""
+    products: Callable[[], AbstractContextManager[None]] = nullcontext
+    """What products are made under."""
 
     def of(self, window: Window, state: State, step: int) -> Found:
         """Nothing here waits for a GPU, but for past-decode regularisation."""
-        for parameter in self._parameters:
+        for parameter in self.parameters:
             parameter.grad = None
         self._begin(step)
         return self._find(window, state)
 
     def _begin(self, step: int) -> None:
-        if self._dropout is not None:
-            self._dropout.generator.manual_seed(step_seed(self._seed, step))
+        if self.dropout is not None:
+            self.dropout.generator.manual_seed(step_seed(self.seed, step))
 
     def _find(self, window: Window, state: State) -> Found:
-        with self._products():
-            total, penalty, after = self._objective(window, state, self._dropout)
+        with self.products():
+            total, penalty, after = self.objective(window, state, self.dropout)
             loss = total * (1 / window.tokens)
             (loss if penalty is None else loss + penalty).backward()
-        norm = torch.nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None])
-        return Found(torch.stack([total.detach(), norm.double()]), norm, detach_state(after))
+        norm = torch.nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
+        return Found(torch.stack([total.detach(), norm.double()]), detach_state(after))
 
 
 Replay = Callable[[], None]
@@ -107,25 +102,15 @@ class _Recorded:
     found: Found
 
 
+@dataclass(kw_only=True, eq=False)
 class RecordedGradients(Gradients):
     """The same numbers, but the launches of a step's kernels are paid once for every length of window.
 
     Windows must have no padding, and equally many columns. The gradients keep their places in memory too.
     """
 
-    def __init__(
-        self,
-        objective: nn.Module,
-        parameters: Sequence[nn.Parameter],
-        dropout: Dropout | None,
-        recorder: Recorder,
-        *,
-        seed: int,
-        products: Callable[[], AbstractContextManager[None]] = nullcontext,
-    ) -> None:
-        super().__init__(objective, parameters, dropout, seed=seed, products=products)
-        self._recorder = recorder
-        self._recorded: dict[int, _Recorded] = {}
+    recorder: Recorder
+    _recorded: dict[int, _Recorded] = field(default_factory=dict)
 
     def of(self, window: Window, state: State, step: int) -> Found:
         length = len(window.inputs_TB)
@@ -140,42 +125,30 @@ class RecordedGradients(Gradients):
         recorded.replay()
         # The next replay writes its state where this one is.
         after = tuple(tuple(part.clone() for part in layer) for layer in recorded.found.state)
-        return Found(recorded.found.nll_and_norm, recorded.found.norm, after)
+        return Found(recorded.found.nll_and_norm, after)
 
     def _record(self, window: Window, state: State) -> _Recorded:
         if window.positions_N is not None:
             raise ValueError("a window with padding is not recorded")
         own = Window(window.inputs_TB.clone(), window.targets_N.clone(), None, window.fresh)
         own_state = tuple(tuple(part.clone() for part in layer) for layer in state)
-        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in self._parameters]
-        for parameter, grad in zip(self._parameters, grads, strict=True):
+        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters]
+        for parameter, grad in zip(self.parameters, grads, strict=True):
             parameter.grad = grad
 
         def find() -> Found:
             torch._foreach_zero_(grads)
             return self._find(own, own_state)
 
-        generator = None if self._dropout is None else self._dropout.generator
-        return _Recorded(own, own_state, *self._recorder(find, generator))
+        generator = None if self.dropout is None else self.dropout.generator
+        return _Recorded(own, own_state, *self.recorder(find, generator))
 
 
 def _parts(state: State) -> list[Tensor]:
     return [part for layer in state for part in layer]
 
 
-def make_gradients(
-    objective: nn.Module,
-    parameters: Sequence[nn.Parameter],
-    dropout: Dropout | None,
-    *,
-    seed: int,
-    products: Callable[[], AbstractContextManager[None]] = nullcontext,
-    recorded: bool = False,
-) -> Gradients:
-    """Recorded ones if they are wanted and the parameters' device can record."""
-    make_recorder = RECORDERS.get(parameters[0].device.type)
-    if recorded and make_recorder is not None:
-        return RecordedGradients(
-            objective, parameters, dropout, make_recorder(), seed=seed, products=products
-        )
-    return Gradients(objective, parameters, dropout, seed=seed, products=products)
+def make_gradients(device: torch.device, *, recorded: bool, **settings: Any) -> Gradients:
+    """Recorded ones, if they are wanted and the device can record; `settings` are the fields of Gradients."""
+    make_recorder = RECORDERS.get(device.type) if recorded else None
+    return RecordedGradients(recorder=make_recorder(), **settings) if make_recorder else Gradients(**settings)

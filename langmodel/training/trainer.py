@@ -91,9 +91,9 @@ class Trainer:
         if resume is not None:
             self._restore(resume)
         self._gradients = make_gradients(
-            ranks.share_out(objective), self._parameters, self._dropout, seed=config.seed,
-            products=tf32_products if self.half_precision else nullcontext,
-            recorded=config.cuda_graphs and ranks.count == 1,
+            network.device, recorded=config.cuda_graphs and ranks.count == 1,
+            objective=ranks.share_out(objective), parameters=self._parameters, dropout=self._dropout,
+            seed=config.seed, products=tf32_products if self.half_precision else nullcontext,
         )  # fmt: skip
 
     def _make_dropout(self, config: TrainingConfig) -> Dropout | None:
