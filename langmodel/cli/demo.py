@@ -49,7 +49,7 @@ def command(threads: int | None) -> int:
     """
     prepare_cpu(threads)
     print("1. preprocess: the English documentation inside this Python (pydoc:)\n", flush=True)
-    corpus = run_preprocess(("pydoc:",), CORPUS, PreprocessConfig(lowercase=False), workers=1)
+    corpus = run_preprocess(("pydoc:",), CORPUS, PreprocessConfig(case="keep"), workers=1)
     print(corpus_report(corpus))
     print("\n2. train\n", flush=True)
     code = train_in(

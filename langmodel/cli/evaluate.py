@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from langmodel.cli.bar import counted
-from langmodel.cli.options import device_option, model_argument, threads_option
+from langmodel.cli.options import Choice, device_option, model_argument, threads_option
 from langmodel.cli.report import rows_as_text
 from langmodel.cli.run_corpus import corpus_of_run, open_matching_corpus
 from langmodel.cli.score_formats import FORMATS, Style
@@ -140,13 +140,11 @@ def print_scores(lm: LanguageModel, file: str, context: str | None, name: str) -
 @click.command("evaluate")
 @model_argument
 @click.argument("data", required=False, metavar="[FILE|CORPUS_DIR]")
-@click.option("--split", type=click.Choice(["valid", "test"]), help="Of a corpus.  [default: valid]")
-@click.option(
-    "--context", type=click.Choice(CONTEXTS), help="Where the state is carried.  [default: as trained]"
-)
+@click.option("--split", type=Choice(["valid", "test"]), help="Of a corpus.  [default: valid]")
+@click.option("--context", type=Choice(CONTEXTS), help="Where the state is carried.  [default: as trained]")
 @click.option(
     "--adapt",
-    type=click.Choice(list(ADAPTATIONS)),
+    type=Choice(list(ADAPTATIONS)),
     help="Also with what is learnt at test time, tuned on the validation split. temperature: of the softmax. "
     "cache: recent words are likelier. dynamic: the weights follow the text (minutes).",
 )
@@ -158,7 +156,7 @@ def print_scores(lm: LanguageModel, file: str, context: str | None, name: str) -
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
 @click.option(
-    "--format", "format_", type=click.Choice(list(FORMATS)),
+    "--format", "format_", type=Choice(list(FORMATS)),
     help="Of a FILE: every word, as `score` prints it, instead of a table. Lines without words are left out.",
 )  # fmt: skip
 @device_option

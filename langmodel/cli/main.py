@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from langmodel import __version__
+from langmodel.cli.options import did_you_mean
 from langmodel.cli.signals import quitting_at_once
 from langmodel.errors import LangModelError
 
@@ -53,6 +54,13 @@ class _Verbs(click.Group):
             module = importlib.import_module(f"langmodel.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            ctx.fail(f"no such command {args[0]!r}{did_you_mean(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

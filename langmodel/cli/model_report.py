@@ -26,7 +26,7 @@ def model_report(path: Path, saved: SavedModel) -> str:
          f"embedding {a.embedding_size or 'none (one-hot)'}, {'tied' if a.tied else 'untied'}, "
          f"{saved.network.parameter_count:,} parameters"),
         ("vocabulary", f"{len(vocabulary):,} rows, {vocabulary.words[0]!r} to {vocabulary.words[-1]!r}"),
-        ("tokenizer", saved.pipeline.tokenizer + (", lower-cased" if saved.pipeline.lowercase else "")),
+        ("tokenizer", f"{saved.pipeline.tokenizer}, {saved.pipeline.shown_case}"),
         ("context", saved.context),
         ("trained", f"{_shown_count(provenance.get('step', 0))} steps, "
          f"{_shown_count(provenance.get('tokens', 0))} tokens"),

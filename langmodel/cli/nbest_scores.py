@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import click
 
+from langmodel.cli.options import Choice
 from langmodel.errors import ConfigError
 from langmodel.inference.language_model import LanguageModel
 from langmodel.nbest.formats import NBEST_FORMATS
@@ -14,7 +15,7 @@ from langmodel.nbest.hypotheses import Hypothesis
 SHOWN_WORDS = 3
 
 format_option = click.option(
-    "--format", "format_", type=click.Choice(list(NBEST_FORMATS)), required=True,
+    "--format", "format_", type=Choice(list(NBEST_FORMATS)), required=True,
     help="; ".join(format.help for format in NBEST_FORMATS.values()) + ".",
 )  # fmt: skip
 

@@ -1,17 +1,23 @@
 """Options that several verbs share, and the rule that a flag's default is its config field's."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from langmodel.text.cleaning import CLEANERS
+from langmodel.text.decoding import UTF_8
+from langmodel.text.sources import Reading
+
 if TYPE_CHECKING:
     _FloatParameter = click.ParamType[float]
+    _TextParameter = click.ParamType[str]
 else:
-    _FloatParameter = click.ParamType  # older versions of click cannot be subscripted
+    _FloatParameter = _TextParameter = click.ParamType  # older versions of click cannot be subscripted
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -32,6 +38,56 @@ class _Finite(_FloatParameter):
 
 
 FINITE = _Finite()
+
+
+class Choice(_TextParameter):
+    """One of several names; a mistyped one is answered with the nearest."""
+
+    name = "choice"
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = tuple(names)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        return f"[{'|'.join(self.names)}]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value not in self.names:
+            self.fail(
+                f"{value!r} is not one of {', '.join(self.names)}{did_you_mean(value, self.names)}",
+                param,
+                ctx,
+            )
+        return str(value)
+
+
+def did_you_mean(word: str, names: Iterable[str]) -> str:
+    """A question to put at the end of a message; empty where nothing is near."""
+    near = get_close_matches(str(word), names, n=1)
+    return f". Did you mean {near[0]}?" if near else ""
+
+
+def reading_options(command: F) -> F:
+    """How the files of a source are read."""
+    for option in reversed((
+        click.option("--column", help="Column of a .csv or .tsv that holds the text.  [default: text]"),
+        click.option("--field", help="Field of a .jsonl that holds the text.  [default: text]"),
+        click.option("--encoding", metavar="NAME", help="Of the text, as in cp1252.  [default: utf-8]"),
+        click.option(
+            "--clean", type=Choice(CLEANERS),
+            help="gutenberg: without the licence, _italics_ and [Illustration] of Project Gutenberg's books.",
+        ),
+    )):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def reading_of(
+    column: str | None = None, field: str | None = None, encoding: str | None = None, clean: str | None = None
+) -> Reading:
+    """The options of `reading_options`, put together."""
+    return Reading(column=column, field=field, encoding=encoding or UTF_8, clean=clean)
+
 
 model_argument = click.argument("model", type=click.Path(path_type=Path))
 

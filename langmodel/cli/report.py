@@ -37,7 +37,7 @@ def corpus_report(corpus: Corpus) -> str:
          f"types, and {len(SPECIAL_TOKENS)} special tokens"),
         ("rarest word", f"{rarest!r}, seen {count:,} time{'s' if count != 1 else ''}"),
         ("cut by", f"{corpus.pipeline.tokenizer} tokenizer, sentences by {splitter}"
-         + (", lower-cased" if corpus.pipeline.lowercase else "")),
+         + f", {corpus.pipeline.shown_case}"),
         ("written to", str(corpus.path)),
     ]  # fmt: skip
     if not corpus.statistics["valid"].tokens:

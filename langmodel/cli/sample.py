@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from langmodel.cli.bar import counted
-from langmodel.cli.options import device_option, given, model_argument, setting, threads_option
+from langmodel.cli.options import Choice, device_option, given, model_argument, setting, threads_option
 from langmodel.cli.run_corpus import corpus_of_run, open_matching_corpus
 from langmodel.errors import ConfigError
 from langmodel.inference.language_model import load
@@ -69,7 +69,7 @@ FORMATS = {
     "reject: UNK is ruled out at each word and the rest renormalised. resample-sentence: whole sentences "
     "are drawn, those with UNK dropped; a different distribution. keep: UNK may stand. copy-rare: a rare "
     "word of the training text stands for it, drawn by its frequency.",
-    type=click.Choice(UNK_POLICIES),
+    type=Choice(UNK_POLICIES),
 )
 @click.option("--prefixes", type=click.Path(path_type=Path), help="A file of prefixes; -n for each.")
 @click.option("--include", multiple=True, metavar="WORD", help="Only sentences with it. Repeatable.")
@@ -96,7 +96,7 @@ FORMATS = {
     help="Same seed, same sentences, of any number the first.  [default: random]",
 )  # fmt: skip
 @click.option(
-    "--format", "format_", type=click.Choice(list(FORMATS)), default="text", show_default=True,
+    "--format", "format_", type=Choice(list(FORMATS)), default="text", show_default=True,
     help="text: put together as prose. tokens: words with blanks. jsonl: with ln p of what follows a prefix.",
 )  # fmt: skip
 @device_option

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from langmodel.cli.bar import counted
-from langmodel.cli.options import device_option, model_argument, threads_option
+from langmodel.cli.options import Choice, device_option, model_argument, threads_option
 from langmodel.cli.score_formats import FORMATS, LN_OF_BASE, Style
 from langmodel.errors import ConfigError
 from langmodel.inference.language_model import load
@@ -19,11 +19,11 @@ from langmodel.text.sources import read_rows
 @model_argument
 @click.argument("file", required=False, default="-")
 @click.option(
-    "--format", "format_", type=click.Choice(list(FORMATS)), default="tsv", show_default=True,
+    "--format", "format_", type=Choice(list(FORMATS)), default="tsv", show_default=True,
     help="; ".join(f"{name}: {format.help}" for name, format in FORMATS.items()) + ".",
 )  # fmt: skip
 @click.option(
-    "--base", type=click.Choice(list(LN_OF_BASE)), help="Of logarithms, in tsv and jsonl.  [default: e]",
+    "--base", type=Choice(list(LN_OF_BASE)), help="Of logarithms, in tsv and jsonl.  [default: e]",
 )  # fmt: skip
 @click.option("--per-word", is_flag=True, help="tsv: a row for every word and for END (</s>).")
 @click.option("--header/--no-header", default=True, help="tsv: whether there is a header row.")
@@ -33,7 +33,7 @@ from langmodel.text.sources import read_rows
 )  # fmt: skip
 @click.option("--srilm-unk", is_flag=True, help="srilm: as with -unk, <unk> is a word like others.")
 @click.option(
-    "--context", type=click.Choice(CONTEXTS), default="sentence", show_default=True,
+    "--context", type=Choice(CONTEXTS), default="sentence", show_default=True,
     help="sentence: each line from the zero state. document: the state is carried from line to line.",
 )  # fmt: skip
 @device_option

@@ -9,14 +9,15 @@ from typing import Any
 
 import click
 
-from langmodel.cli.options import device_option, model_argument, threads_option
+from langmodel.cli.options import Choice, device_option, model_argument, threads_option
 from langmodel.cli.report import rows_as_text
 from langmodel.cli.score_formats import LN_OF_BASE
 from langmodel.errors import ConfigError, InputError
 from langmodel.inference.language_model import load
 from langmodel.inference.stimuli import Preference, ScoredStimulus, Stimulus, preferences, score_stimuli
 from langmodel.network.device import prepare_cpu
-from langmodel.text.sources import csv_rows, input_name, read_raw_lines
+from langmodel.text.sources import input_name, read_raw_lines
+from langmodel.text.tables import csv_rows
 
 COLUMNS = ("item", "condition", "regions")
 SEPARATOR = "|"
@@ -113,9 +114,7 @@ def preference_report(scored: Sequence[ScoredStimulus], expected: str, region: i
 @click.command("stimuli")
 @model_argument
 @click.argument("file")
-@click.option(
-    "--base", type=click.Choice(list(LN_OF_BASE)), default="2", show_default=True, help="Of logarithms."
-)
+@click.option("--base", type=Choice(list(LN_OF_BASE)), default="2", show_default=True, help="Of logarithms.")
 @click.option(
     "--spillover", type=click.IntRange(0, 100), default=2, show_default=True,
     help="Columns with the surprisal of the regions that follow.",

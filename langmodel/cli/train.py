@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from langmodel.cli.options import device_option, given, setting, threads_option
+from langmodel.cli.options import Choice, device_option, given, setting, threads_option
 from langmodel.cli.signals import quitting_at_once
 from langmodel.errors import ConfigError
 from langmodel.network.architecture import CELL_NAMES, CONTEXTS
@@ -56,11 +56,11 @@ class _WithPresets(click.Command):
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Run directory.")
 @click.option(
     "--preset",
-    type=click.Choice(list(PRESETS)),
+    type=Choice(list(PRESETS)),
     help="Named settings, listed below; flags win.",
 )
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="Settings in TOML; flags win.")
-@setting(TrainingConfig, "--cell", "Recurrent cell.", type=click.Choice(CELL_NAMES))
+@setting(TrainingConfig, "--cell", "Recurrent cell.", type=Choice(CELL_NAMES))
 @setting(TrainingConfig, "--embedding-size", "Word vectors; 0: one-hot input, as in the tutorial.")
 @setting(TrainingConfig, "--hidden-size", "Units per layer; or each layer's, as in 512,1024.",
          type=_Several(int, "a whole number"))  # fmt: skip
@@ -80,19 +80,19 @@ class _WithPresets(click.Command):
     TrainingConfig,
     "--context",
     "document: the state is carried on. sentence: each starts at zero.",
-    type=click.Choice(CONTEXTS),
+    type=Choice(CONTEXTS),
 )
 @setting(TrainingConfig, "--bptt", "Time steps per truncated-BPTT window.")
 @setting(TrainingConfig, "--random-bptt/--fixed-bptt", "Windows of random length, bptt on average.")
 @setting(TrainingConfig, "--partial-shuffle/--in-order", "Each epoch begins every column elsewhere.")
 @setting(TrainingConfig, "--batch-size", "Columns, or sentences, side by side.")
-@setting(TrainingConfig, "--optimizer", "How weights are updated.", type=click.Choice(OPTIMIZERS))
+@setting(TrainingConfig, "--optimizer", "How weights are updated.", type=Choice(OPTIMIZERS))
 @setting(
     TrainingConfig,
     "--schedule",
     "Of the learning rate. halve: the tutorial's rule, when the evaluated loss rises. plateau: a quarter "
     "whenever it is not the lowest so far.",
-    type=click.Choice(SCHEDULES),
+    type=Choice(SCHEDULES),
 )
 @setting(TrainingConfig, "--learning-rate", "The schedule's highest.")
 @setting(TrainingConfig, "--weight-decay", "Pull of weights towards zero.")
@@ -102,7 +102,7 @@ class _WithPresets(click.Command):
     "--average",
     "Of the weights, judged and kept in their place. ema: the older the less. tail: of the last 30% of the "
     "steps. nt-asgd: since the loss ceased to fall.",
-    type=click.Choice(AVERAGES),
+    type=Choice(AVERAGES),
 )
 @setting(TrainingConfig, "--epochs", "Passes over the training split.")
 @setting(TrainingConfig, "--patience", "Evaluations without improvement before stopping; 0: never.")
@@ -111,14 +111,14 @@ class _WithPresets(click.Command):
     TrainingConfig,
     "--on-nonfinite",
     "When the loss is no number: stop, or skip the step.",
-    type=click.Choice(ON_NONFINITE),
+    type=Choice(ON_NONFINITE),
 )
 @setting(TrainingConfig, "--skip-limit", "Steps that may be skipped in a row.")
 @setting(
     TrainingConfig,
     "--precision",
     "Of a GPU's recurrent layers; float16 has their fastest kernels. A CPU takes float32.",
-    type=click.Choice(PRECISIONS),
+    type=Choice(PRECISIONS),
 )
 @setting(
     TrainingConfig,

@@ -18,9 +18,9 @@ def spelled(word: str, pipeline: Pipeline, vocabulary: Vocabulary) -> list[int]:
     """
     if pipeline.means_unknown(word):
         return [UNK_ID]
-    id = vocabulary.id_of(pipeline.normalize(word))
-    if id != UNK_ID:
-        return [id]
+    for form in (pipeline.normalize(word), *pipeline.normalize_sentence([word])):
+        if (id := vocabulary.id_of(form)) != UNK_ID:
+            return [id]
     ids = pipeline.encode(pipeline.tokenize(word), vocabulary)
     return [] if UNK_ID in ids else ids
 
@@ -30,7 +30,7 @@ def worded(
 ) -> SampledSentence:
     """The sentence in words; those of the prefix are as they were given, but for their case."""
     new = drawn.ids[len(prefix) :]
-    words = (*map(pipeline.normalize, prefix), *pipeline.decode(new, vocabulary))
+    words = (*pipeline.normalize_sentence(prefix), *pipeline.decode(new, vocabulary))
     text = pipeline.detokenize(words)
     return SampledSentence(words, text, drawn.log_prob, drawn.log_kept, drawn.finished, has_unk=UNK_ID in new)
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from langmodel.errors import InputError
 
-REWRITTEN = {"``": ('"', "''", "``"), "''": ('"', "''", "``")}
-"""What NLTK's tokenizer may have read where it writes the key."""
+REWRITTEN = {"``": ('"', "''", "``"), "''": ('"', "''", "``"), "`": ("'", "`")}
+"""What NLTK's tokenizers may have read where they write the key."""
 
 
 def word_spans(text: str, words: Sequence[str]) -> list[tuple[int, int]]:

@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from langmodel.text.casing import INITIAL, first_word, is_capitalised
 from langmodel.text.pipeline import Pipeline
 
 END_MARK, UNK_MARK, FIRST_TYPE = 0, 1, 2
@@ -32,10 +33,11 @@ def _pipeline(settings: str) -> Pipeline:
 def encode_batch(settings: str, passages: Sequence[str]) -> EncodedBatch:
     """Split and tokenize passages. `settings` is a pipeline's JSON, so that any process can be sent it.
 
-    Every sentence's ids are followed by END_MARK; a passage without words leaves nothing.
+    Every sentence's ids are followed by END_MARK; a passage without words leaves nothing. With case `true`,
+    a capitalised first word is a type of its own, marked INITIAL.
     """
     pipeline = _pipeline(settings)
-    normalize, unk_token = pipeline.normalize, pipeline.unk_token
+    normalize, unk_token, finds_case = pipeline.normalize, pipeline.unk_token, pipeline.case == "true"
     known: dict[str, int] = {}
     types: list[str] = []
     seen = {} if unk_token is None else {normalize(unk_token): UNK_MARK}
@@ -46,6 +48,8 @@ def encode_batch(settings: str, passages: Sequence[str]) -> EncodedBatch:
             words = pipeline.tokenize(sentence)
             if not words:
                 continue
+            if finds_case and (first := first_word(words)) is not None and is_capitalised(words[first]):
+                words[first] = INITIAL + words[first]
             for word in words:
                 id = known.get(word)
                 if id is None:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -125,14 +125,24 @@ def _encode_all(
 
 
 def second_pass(
-    builder: SplitBuilder, file: Path, types: dict[str, int], vocabulary: Vocabulary
+    builder: SplitBuilder,
+    file: Path,
+    types: Mapping[str, int],
+    vocabulary: Vocabulary,
+    forms: Mapping[str, str],
 ) -> SplitStatistics:
-    """Map one split's provisional ids to the vocabulary's and forget the provisional file."""
+    """Map one split's provisional ids to the vocabulary's and forget the provisional file.
+
+    `forms` has the types that are written otherwise than they were counted.
+    """
     dtype = id_dtype(len(vocabulary))
     lookup = np.full(FIRST_TYPE + len(types), UNK_ID, dtype)
     lookup[END_MARK] = END_ID
     for word in vocabulary.words:
-        lookup[types[word]] = vocabulary.id_of(word)
+        if word in types:
+            lookup[types[word]] = vocabulary.id_of(word)
+    for word, form in forms.items():
+        lookup[types[word]] = vocabulary.id_of(form)
     size = builder.file.stat().st_size // 4
     unknown = 0
     digest = hashlib.sha256().hexdigest()

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from langmodel.errors import ConfigError
+from langmodel.text.casing import CASES, capitalised, first_word, uncapitalised
 from langmodel.text.sentences import SENTENCES, LineSplitter, PunktParameters, PunktSplitter
 from langmodel.text.tokenizers import Tokenizer, make_tokenizer
 from langmodel.text.vocabulary import END_ID, UNK_ID, Vocabulary
@@ -17,7 +18,10 @@ class Pipeline:
 
     tokenizer: str = "nltk"
     sentences: str = "punkt"
-    lowercase: bool = True
+    case: str = "lower"
+    """One of CASES."""
+    lowered: tuple[str, ...] = ()
+    """With case `true`: the words that lose a capital at the beginning of a sentence."""
     unk_token: str | None = None
     """Literal text that already means UNK, in a pretokenized corpus."""
     punkt: PunktParameters | None = None
@@ -26,6 +30,8 @@ class Pipeline:
         make_tokenizer(self.tokenizer)
         if self.sentences not in SENTENCES:
             raise ConfigError(f"unknown sentences {self.sentences!r}; choose from {', '.join(SENTENCES)}")
+        if self.case not in CASES:
+            raise ConfigError(f"unknown case {self.case!r}; choose from {', '.join(CASES)}")
         if self.unk_token is not None and self.tokenizer != "whitespace":
             raise ConfigError(
                 f"--unk-token {self.unk_token} needs a pretokenized corpus: add --tokenizer whitespace"
@@ -39,6 +45,10 @@ class Pipeline:
     def _splitter(self) -> PunktSplitter | LineSplitter:
         return LineSplitter() if self.punkt is None else PunktSplitter(self.punkt)
 
+    @cached_property
+    def _lowered(self) -> frozenset[str]:
+        return frozenset(self.lowered)
+
     def split_sentences(self, passage: str) -> list[str]:
         return self._splitter.split(passage)
 
@@ -49,20 +59,36 @@ class Pipeline:
         return self._tokenizer.tokenize(sentence)
 
     def normalize(self, word: str) -> str:
-        """The form under which the vocabulary knows a word."""
-        return word.lower() if self.lowercase else word
+        """The form under which the vocabulary knows a word inside a sentence."""
+        return word.lower() if self.case == "lower" else word
+
+    def normalize_sentence(self, words: Sequence[str]) -> list[str]:
+        """The forms under which the vocabulary knows the words of a sentence, from its first."""
+        normal = [self.normalize(word) for word in words]
+        if self.case == "true" and (first := first_word(normal)) is not None:
+            lower = uncapitalised(normal[first])
+            if lower in self._lowered:
+                normal[first] = lower
+        return normal
 
     def means_unknown(self, word: str) -> bool:
         """Whether a word is the `unk_token`, in any case where case is folded."""
         return self.unk_token is not None and self.normalize(word) == self.normalize(self.unk_token)
 
     def detokenize(self, words: Sequence[str]) -> str:
+        """Readable text of one sentence; true-casing is undone."""
+        if self.case == "true" and (first := first_word(words)) is not None:
+            words = [*words[:first], capitalised(words[first]), *words[first + 1 :]]
         return self._tokenizer.detokenize(words)
 
     def encode(self, words: Sequence[str], vocabulary: Vocabulary) -> list[int]:
-        """Ids of tokenized words; neither START nor END is added."""
+        """Ids of a tokenized sentence; neither START nor END is added."""
+        normal = self.normalize_sentence(words)
+        if self.unk_token is None:
+            return [vocabulary.id_of(word) for word in normal]
         return [
-            UNK_ID if self.means_unknown(word) else vocabulary.id_of(self.normalize(word)) for word in words
+            UNK_ID if self.means_unknown(word) else vocabulary.id_of(form)
+            for word, form in zip(words, normal, strict=True)
         ]
 
     def decode(self, ids: Sequence[int], vocabulary: Vocabulary) -> list[str]:
@@ -74,27 +100,45 @@ class Pipeline:
         return {
             "tokenizer": self.tokenizer,
             "sentences": self.sentences,
-            "lowercase": self.lowercase,
+            "case": self.case,
+            "lowered": list(self.lowered),
             "unk_token": self.unk_token,
             "punkt": None if self.punkt is None else self.punkt.to_dict(),
         }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Pipeline":
-        """Raises ConfigError unless `data` is what `to_dict` gives."""
+        """Raises ConfigError unless `data` is what `to_dict` gives, or gave when case was folded or kept."""
         try:
-            tokenizer, sentences, lowercase = data["tokenizer"], data["sentences"], data["lowercase"]
+            tokenizer, sentences = data["tokenizer"], data["sentences"]
             unk_token, punkt = data["unk_token"], data["punkt"]
+            if "lowercase" in data:
+                case: Any = {True: "lower", False: "keep"}[data["lowercase"]]
+                lowered: Any = []
+            else:
+                case, lowered = data["case"], data["lowered"]
         except (LookupError, TypeError) as error:
             raise ConfigError(f"pipeline settings are malformed ({error!r})") from None
-        if not isinstance(tokenizer, str) or not isinstance(sentences, str):
+        if not all(isinstance(name, str) for name in (tokenizer, sentences, case)):
             raise ConfigError("pipeline settings are malformed (a name is not text)")
-        if type(lowercase) is not bool or not isinstance(unk_token, str | None):
-            raise ConfigError("pipeline settings are malformed (lowercase or unk_token)")
+        if not isinstance(lowered, list) or not all(isinstance(word, str) for word in lowered):
+            raise ConfigError("pipeline settings are malformed (lowered is not a list of words)")
+        if not isinstance(unk_token, str | None):
+            raise ConfigError("pipeline settings are malformed (unk_token)")
         return cls(
             tokenizer=tokenizer,
             sentences=sentences,
-            lowercase=lowercase,
+            case=case,
+            lowered=tuple(lowered),
             unk_token=unk_token,
             punkt=None if punkt is None else PunktParameters.from_dict(punkt),
         )
+
+    @property
+    def shown_case(self) -> str:
+        """What is done to case, for a person."""
+        return {
+            "lower": "lower-cased",
+            "keep": "case kept",
+            "true": "first words of sentences in their usual case",
+        }[self.case]

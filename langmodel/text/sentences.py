@@ -1,10 +1,11 @@
 """Lines -> passages -> sentences: Punkt, or one sentence a line."""
 
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
-from itertools import chain, islice
-from typing import Any
+from functools import cache, cached_property
+from itertools import chain, islice, pairwise
+from typing import Any, NamedTuple
 
 from langmodel.errors import ConfigError
 
@@ -17,7 +18,10 @@ PUNKT_TRAINING_CHARACTERS = 1_200_000
 PASSAGE_CHARACTERS = 1_000_000
 """A passage that grows past this many characters ends at the next line."""
 
-SENTENCE_ENDS = (". ", "? ", "! ")
+SENTENCE_ENDS = (". ", "? ", "! ", "。", "！", "？", "।")
+
+LATIN_ENDS = ".?!"
+"""What Punkt decides about."""
 
 WRAP_SAMPLE_LINES = 1_000
 WRAP_BLANK_SHARE = 0.02
@@ -90,9 +94,32 @@ class PunktSplitter:
         return punkt.PunktSentenceTokenizer(known)
 
     def split(self, passage: str) -> list[str]:
-        if not any(mark in passage for mark in ".?!"):
-            return [passage]
-        return list(self._punkt.tokenize(passage))
+        sentences = [passage]
+        if any(mark in passage for mark in LATIN_ENDS):
+            sentences = list(self._punkt.tokenize(passage))
+        if passage.isascii():
+            return sentences
+        return [part for sentence in sentences for part in split_at_other_ends(sentence)]
+
+
+@cache
+def _other_ends() -> Any:
+    """A sentence's end in scripts that do not end one with a full stop, and what closes after it.
+
+    Unicode's property Sentence_Terminal, as the library `regex` has it (a part of NLTK's requirements).
+    """
+    import regex
+
+    return regex.compile(
+        rf"[\p{{Sentence_Terminal}}--[{LATIN_ENDS}…‼⁇⁈⁉⸮]]+[\p{{Pe}}\p{{Pf}}\"'』」]*", regex.V1
+    )
+
+
+def split_at_other_ends(sentence: str) -> list[str]:
+    """The sentences between `。`, `！`, `？`, `।`, `؟`, `։` and their like; blanks between them go."""
+    ends = [found.end() for found in _other_ends().finditer(sentence)]
+    parts = [sentence[start:end].strip() for start, end in pairwise([0, *ends, len(sentence)])]
+    return [part for part in parts if part] or [sentence]
 
 
 @dataclass(frozen=True)
@@ -103,56 +130,93 @@ class LineSplitter:
         return [passage]
 
 
-def line_passages(lines: Iterable[str]) -> Iterator[str]:
-    """Every line that is not blank."""
-    return (line for line in lines if line and not line.isspace())
+class Piece(NamedTuple):
+    """A line of a paragraph, without the blanks around it, and where it stands in its text."""
+
+    line: int
+    """From 1."""
+    column: int
+    """Characters of the line before it."""
+    text: str
 
 
-def prose_passages(lines: Iterable[str]) -> Iterator[str]:
-    """Paragraphs: what blank lines separate where blank lines are in use, else every line.
+def line_paragraphs(lines: Iterable[str]) -> Iterator[list[Piece]]:
+    """Every line that is not blank, as it is."""
+    for number, line in enumerate(lines, start=1):
+        if line and not line.isspace():
+            yield [Piece(number, 0, line)]
+
+
+def prose_paragraphs(lines: Iterable[str]) -> Iterator[list[Piece]]:
+    """What blank lines separate where blank lines are in use, else every line.
 
     Hard-wrapped prose keeps its sentences whole, and a text with a paragraph a line stays as it is.
     """
-    for passage in _paragraphs(iter(lines)):
-        yield from _cut(passage)
-
-
-def _cut(passage: str) -> Iterator[str]:
-    """Pieces that NLTK's expressions get through in time, cut after a sentence or a word if there is one."""
-    start = 0
-    while len(passage) - start > 2 * PASSAGE_CHARACTERS:
-        window = passage[start : start + PASSAGE_CHARACTERS]
-        end = max(window.rfind(mark) for mark in SENTENCE_ENDS) + 1 or window.rfind(" ") + 1
-        yield passage[start : start + (end or len(window))]
-        start += end or len(window)
-    yield passage[start:]
-
-
-def _paragraphs(lines: Iterator[str]) -> Iterator[str]:
-    sample = list(islice(lines, WRAP_SAMPLE_LINES))
+    walked = iter(lines)
+    sample = list(islice(walked, WRAP_SAMPLE_LINES))
     blank = sum(1 for line in sample if not line.strip())
     if blank < WRAP_BLANK_SHARE * len(sample):
-        yield from line_passages(chain(sample, lines))
+        yield from line_paragraphs(chain(sample, walked))
         return
-    paragraph: list[str] = []
+    paragraph: list[Piece] = []
     size = 0
-    for line in chain(sample, lines):
+    for number, line in enumerate(chain(sample, walked), start=1):
         stripped = line.strip()
         if stripped:
-            paragraph.append(stripped)
+            paragraph.append(Piece(number, line.index(stripped[0]), stripped))
             size += len(stripped)
         if paragraph and (not stripped or size > PASSAGE_CHARACTERS):
-            yield " ".join(paragraph)
+            yield paragraph
             paragraph, size = [], 0
     if paragraph:
-        yield " ".join(paragraph)
+        yield paragraph
 
 
-SENTENCES: dict[str, Callable[[Iterable[str]], Iterator[str]]] = {
-    "punkt": prose_passages,
-    "line": line_passages,
+def joined(paragraph: list[Piece]) -> str:
+    """Its text: a blank between two lines, but none between characters that are written without."""
+    text = " ".join(piece.text for piece in paragraph)
+    if text.isascii() or len(paragraph) == 1:
+        return text
+    parts = [paragraph[0].text]
+    for before, piece in pairwise(paragraph):
+        parts.append(
+            piece.text if _is_wide(before.text[-1]) and _is_wide(piece.text[0]) else f" {piece.text}"
+        )
+    return "".join(parts)
+
+
+def _is_wide(character: str) -> bool:
+    return unicodedata.east_asian_width(character) in "WF"
+
+
+def cut_points(passage: str) -> list[int]:
+    """Where to cut a passage into pieces that NLTK's expressions get through in time, both ends included.
+
+    After a sentence or a word, if there is one.
+    """
+    points = [0]
+    while len(passage) - points[-1] > 2 * PASSAGE_CHARACTERS:
+        window = passage[points[-1] : points[-1] + PASSAGE_CHARACTERS]
+        ends = [window.rfind(mark) + 1 for mark in SENTENCE_ENDS]
+        points.append(points[-1] + (max(ends) or window.rfind(" ") + 1 or len(window)))
+    return [*points, len(passage)]
+
+
+SENTENCES: dict[str, Callable[[Iterable[str]], Iterator[list[Piece]]]] = {
+    "punkt": prose_paragraphs,
+    "line": line_paragraphs,
 }
-"""How `--sentences NAME` cuts a document's lines into passages."""
+"""How `--sentences NAME` cuts a document's lines into paragraphs, which a splitter then cuts."""
+
+
+def passages(lines: Iterable[str], sentences: str) -> Iterator[str]:
+    """The paragraphs' texts, the longest cut in pieces."""
+    for paragraph in SENTENCES[sentences](lines):
+        text = joined(paragraph)
+        if len(text) <= 2 * PASSAGE_CHARACTERS:
+            yield text
+        else:
+            yield from (text[start:end] for start, end in pairwise(cut_points(text)))
 
 
 def learn_punkt(passages: list[str]) -> PunktParameters:

@@ -1,94 +1,99 @@
-"""A source's name -> documents: files, archives, table columns, NLTK corpora, standard input."""
+"""A source's name -> documents: files, folders, archives, NLTK corpora, standard input."""
 
 import bz2
-import csv
 import gzip
-import io
-import json
 import lzma
 import re
 import sys
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from langmodel.errors import CorpusError, InputError
+from langmodel.errors import ConfigError, CorpusError, InputError
+from langmodel.text.archives import archive_members, is_archive, text_files
+from langmodel.text.cleaning import CLEANERS
+from langmodel.text.decoding import LINE_BREAKS, ROW_BREAKS, UTF_8, checked_encoding, decoded_lines
 from langmodel.text.python_documentation import documentation
-
-MAX_LINE_BYTES = 64 * 2**20
-"""A line longer than this is refused: it would have to fit in memory many times over."""
-
-BLOCK_BYTES = 2**20
+from langmodel.text.tables import TABLES, Document, Place
 
 STANDARD_INPUT = "standard input"
 
-LINE_BREAKS = re.compile("\r\n?|[\u2028\u2029\x85]")
-"""What ends a line of prose beside LF, as Unicode has it."""
-
-ROW_BREAKS = re.compile("\r\n")
-"""The same where lines are counted, as other programs count them: the rest stands inside a line."""
-
 OPENERS: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
-FOREIGN_MARKS = {
-    b"\xff\xfe\x00\x00": "UTF-32",
-    b"\x00\x00\xfe\xff": "UTF-32",
-    b"\xff\xfe": "UTF-16",
-    b"\xfe\xff": "UTF-16",
-}
-
-
-@dataclass(frozen=True)
-class Document:
-    """A named run of lines; `lines` can be walked once."""
-
-    name: str
-    lines: Iterable[str]
+MANY_FILES = 20
+"""So many files given by name are a collection, like a folder of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Field:
-    """Which column of a .csv or .tsv, which field of a .jsonl holds the text."""
+class Reading:
+    """How the files of a source are read."""
 
     column: str | None = None
+    """Of a .csv or .tsv; None: `text`, or the only one."""
     field: str | None = None
+    """Of a .jsonl; None: `text`."""
+    encoding: str = UTF_8
+    clean: str | None = None
+    """A name in CLEANERS: what is removed."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "encoding", checked_encoding(self.encoding))
+        if self.clean is not None and self.clean not in CLEANERS:
+            raise ConfigError(f"unknown clean {self.clean!r}; choose from {', '.join(CLEANERS)}")
+
+    @property
+    def place(self) -> Place:
+        return Place(column=self.column, field=self.field)
+
+    def cleaned(self, lines: Iterable[str]) -> Iterable[str]:
+        return lines if self.clean is None else CLEANERS[self.clean](lines)
 
 
 def read_documents(
-    source: str, wanted: Field | None = Field(), breaks: re.Pattern[str] = LINE_BREAKS
+    source: str, reading: Reading = Reading(), breaks: re.Pattern[str] = LINE_BREAKS, *, tables: bool = True
 ) -> Iterator[Document]:
-    """The documents of one source, read as they are asked for; with `wanted` None, no file is a table.
+    """The documents of one source, read as they are asked for; without `tables`, every file is plain text.
 
     Raises CorpusError, naming the place and the remedy, for what cannot be read.
     """
     scheme, colon, rest = source.partition(":")
     if colon and scheme in SCHEMES and not Path(source).exists():
-        yield from SCHEMES[scheme](rest)
+        documents = SCHEMES[scheme](rest)
     elif source == "-" and sys.stdin is None:
         raise InputError("standard input is closed; name a file")
     elif source == "-":
-        yield Document(STANDARD_INPUT, decoded_lines(sys.stdin.buffer, STANDARD_INPUT, breaks))
+        lines = decoded_lines(sys.stdin.buffer, STANDARD_INPUT, breaks, reading.encoding)
+        documents = iter([Document(STANDARD_INPUT, lines)])
     else:
-        yield from _read_file(Path(source), wanted, breaks)
+        documents = _read_path(Path(source), reading, breaks, tables)
+    for document in documents:
+        yield Document(document.name, reading.cleaned(document.lines))
 
 
-def splits_by_document(source: str) -> bool:
-    """Whether a source is made of many documents, so that a held-out split takes whole ones."""
+def splits_by_document(sources: Iterable[str]) -> bool:
+    """Whether sources are many documents, so that a held-out split takes whole ones."""
+    named = list(sources)
+    return len(named) >= MANY_FILES or any(map(_is_collection, named))
+
+
+def _is_collection(source: str) -> bool:
     scheme, colon, _ = source.partition(":")
-    return bool(colon and scheme in SCHEMES) or _table_suffix(Path(source)) is not None
+    path = Path(source)
+    if path.is_dir() or is_archive(path):
+        return True
+    return bool(colon and scheme in SCHEMES) or _table_suffix(path) is not None
 
 
-def read_lines(source: str) -> Iterator[str]:
-    """The lines of one plain file (compressed or not) or of standard input, blank ones too."""
-    for document in read_documents(source):
+def read_lines(source: str, reading: Reading = Reading()) -> Iterator[str]:
+    """The lines of a source, blank ones too."""
+    for document in read_documents(source, reading):
         yield from document.lines
 
 
 def read_rows(source: str) -> Iterator[str]:
     """Lines as `paste` and `wc` count them, of a file of any kind: only LF and CRLF end one."""
-    for document in read_documents(source, None, ROW_BREAKS):
+    for document in read_documents(source, breaks=ROW_BREAKS, tables=False):
         yield from document.lines
 
 
@@ -109,151 +114,40 @@ def _table_suffix(path: Path) -> str | None:
     return suffixes[-1] if suffixes and suffixes[-1] in TABLES else None
 
 
-def _read_file(path: Path, wanted: Field | None, breaks: re.Pattern[str]) -> Iterator[Document]:
+def _read_path(path: Path, reading: Reading, breaks: re.Pattern[str], tables: bool) -> Iterator[Document]:
     if not path.exists():
         named = ", ".join(f"{scheme}:NAME" for scheme in SCHEMES)
         raise CorpusError(f"{path}: no such file; give a file's path, or - for standard input (or {named})")
+    if path.is_dir() and not tables:
+        raise CorpusError(f"{path}: a directory; name a file in it")
     if path.is_dir():
-        raise CorpusError(f"{path}: a directory, and not a corpus; name the files inside it")
+        for file in text_files(path, tuple(OPENERS)):
+            yield from _read_file(file, reading, breaks, tables)
+    elif is_archive(path):
+        for name, stream in archive_members(path):
+            yield from _read_stream(stream, Path(path, name), reading, breaks, tables)
+    else:
+        yield from _read_file(path, reading, breaks, tables)
+
+
+def _read_file(path: Path, reading: Reading, breaks: re.Pattern[str], tables: bool) -> Iterator[Document]:
     try:
         stream = OPENERS.get(path.suffix.lower(), Path.open)(path, "rb")
     except OSError as error:
         raise CorpusError(f"{path}: cannot be read ({error.strerror})") from None
     with stream:
-        table = _table_suffix(path)
-        if table is None or wanted is None:
-            yield Document(str(path), decoded_lines(stream, str(path), breaks))
-        else:
-            yield from TABLES[table](decoded_lines(stream, str(path), ROW_BREAKS), path, wanted)
+        yield from _read_stream(stream, path, reading, breaks, tables)
 
 
-def _blocks(stream: BinaryIO, where: str) -> Iterator[bytes]:
-    """Whole lines, about BLOCK_BYTES of them at a time."""
-    offset = 0
-    try:
-        while block := stream.read(BLOCK_BYTES):
-            if not block.endswith(b"\n"):
-                rest = stream.readline(MAX_LINE_BYTES)
-                if len(rest) == MAX_LINE_BYTES:
-                    start = offset + block.rfind(b"\n") + 1
-                    raise CorpusError(
-                        f"{where}: the line at byte {start} is longer than {MAX_LINE_BYTES >> 20} MiB; "
-                        "break it into lines"
-                    )
-                block += rest
-            yield block
-            offset += len(block)
-    except (EOFError, lzma.LZMAError, OSError, zlib.error) as error:
-        raise CorpusError(f"{where}: cannot be read ({error})") from None
-
-
-def decoded_lines(stream: BinaryIO, where: str, breaks: re.Pattern[str] = LINE_BREAKS) -> Iterator[str]:
-    """UTF-8 lines without their ends; LF and all of `breaks` end a line.
-
-    Raises CorpusError for other encodings and NUL bytes, naming byte offset and line.
-    """
-    offset, line = 0, 1
-    for block in _blocks(stream, where):
-        if offset == 0:
-            for mark, encoding in FOREIGN_MARKS.items():
-                if block.startswith(mark):
-                    raise CorpusError(f"{where}: {encoding} text; convert it to UTF-8 first")
-            if block.startswith(b"\xef\xbb\xbf"):
-                block, offset = block[3:], 3
-        _refuse_nul(block, where, offset, line)
-        try:
-            text = block.decode()
-        except UnicodeDecodeError as error:
-            bad_line = line + block.count(b"\n", 0, error.start)
-            raise CorpusError(
-                f"{where}: not UTF-8 at byte {offset + error.start}, line {bad_line}; convert it to UTF-8"
-            ) from None
-        offset += len(block)
-        line += block.count(b"\n")
-        yield from breaks.sub("\n", text).removesuffix("\n").split("\n")
-
-
-def _refuse_nul(block: bytes, where: str, offset: int, line: int) -> None:
-    at = block.find(b"\0")
-    if at >= 0:
-        line += block.count(b"\n", 0, at)
-        raise CorpusError(
-            f"{where}: a NUL byte at byte {offset + at}, line {line}; this is UTF-16 or not text: "
-            "convert it to UTF-8, or remove the NUL bytes"
-        )
-
-
-def csv_rows(lines: Iterable[str], delimiter: str, *, quoted: bool = True) -> Any:
-    """A `csv.reader` of lines that have lost their ends; a quoted cell may hold some.
-
-    It raises csv.Error for what is no CSV, an open quote above all.
-    """
-    csv.field_size_limit(MAX_LINE_BYTES)
-    whole_lines = (f"{line}\n" for line in lines)
-    if quoted:
-        return csv.reader(whole_lines, delimiter=delimiter, strict=True)
-    return csv.reader(whole_lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
-
-
-def _read_delimited(delimiter: str) -> Callable[[Iterator[str], Path, Field], Iterator[Document]]:
-    def read(lines: Iterator[str], path: Path, wanted: Field) -> Iterator[Document]:
-        # A tab-separated cell is what stands between the tabs: quotes are text.
-        rows = csv_rows(lines, delimiter, quoted=delimiter != "\t")
-        number = 1
-        try:
-            header = next(rows, None)
-            if header is None:
-                return
-            index = _column_index(header, wanted.column, path)
-            for row in rows:
-                number += 1
-                if len(row) > index:
-                    yield Document(f"{path} row {number}", LINE_BREAKS.sub("\n", row[index]).split("\n"))
-                elif row:
-                    raise CorpusError(
-                        f"{path}: row {number} has {len(row)} columns, the text is in column {index + 1}"
-                    )
-        except csv.Error as error:
-            reason = "its lines end in CR alone; convert them to LF" if "new-line" in str(error) else error
-            raise CorpusError(f"{path}: row {number + 1} is not valid CSV ({reason})") from None
-
-    return read
-
-
-def _column_index(header: list[str], column: str | None, path: Path) -> int:
-    if column is None and len(header) == 1:
-        return 0
-    name = "text" if column is None else column
-    if name not in header:
-        raise CorpusError(f"{path}: no column {name!r}; choose --column from {', '.join(header)}")
-    return header.index(name)
-
-
-def _read_jsonl(lines: Iterator[str], path: Path, wanted: Field) -> Iterator[Document]:
-    name = "text" if wanted.field is None else wanted.field
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise CorpusError(f"{path}: line {number} is not JSON ({error})") from None
-        if isinstance(row, dict) and name in row and not isinstance(row[name], str):
-            raise CorpusError(f"{path}: line {number}: field {name!r} is not text but {row[name]!r:.40}")
-        if not isinstance(row, dict) or name not in row:
-            known = ", ".join(row) if isinstance(row, dict) else "none: it is not an object"
-            raise CorpusError(f"{path}: line {number} has no text field {name!r}; its fields: {known}")
-        lines_of_row = row[name].encode(errors="surrogatepass")
-        yield Document(
-            f"{path} line {number}", decoded_lines(io.BytesIO(lines_of_row), f"{path} line {number}")
-        )
-
-
-TABLES: dict[str, Callable[[Iterator[str], Path, Field], Iterator[Document]]] = {
-    ".csv": _read_delimited(","),
-    ".tsv": _read_delimited("\t"),
-    ".jsonl": _read_jsonl,
-}
+def _read_stream(
+    stream: BinaryIO, path: Path, reading: Reading, breaks: re.Pattern[str], tables: bool
+) -> Iterator[Document]:
+    table = _table_suffix(path)
+    if table is None or not tables:
+        yield Document(str(path), decoded_lines(stream, str(path), breaks, reading.encoding))
+    else:
+        lines = decoded_lines(stream, str(path), ROW_BREAKS, reading.encoding)
+        yield from TABLES[table](lines, path, reading.place)
 
 
 def _read_nltk(name: str) -> Iterator[Document]:

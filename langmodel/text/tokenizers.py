@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from langmodel.errors import ConfigError, InputError
 from langmodel.text.detokenization import join_treebank_words
 from langmodel.text.own_tokenizer import OwnTokenizer, is_own
+from langmodel.text.toktok import ToktokTokenizer
 
 if TYPE_CHECKING:
     from nltk.tokenize.destructive import NLTKWordTokenizer
@@ -181,6 +182,7 @@ class JiebaTokenizer:
 
 TOKENIZERS: dict[str, type[Tokenizer]] = {
     "nltk": NltkTokenizer,
+    "toktok": ToktokTokenizer,
     "whitespace": WhitespaceTokenizer,
     "character": CharacterTokenizer,
     "jieba": JiebaTokenizer,

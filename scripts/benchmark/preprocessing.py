@@ -13,7 +13,8 @@ from timing import Row, rate_row
 
 from langmodel.text.pipeline import Pipeline
 from langmodel.text.preprocess import PreprocessConfig, preprocess
-from langmodel.text.sentences import PUNKT_TRAINING_CHARACTERS, learn_punkt, prose_passages
+from langmodel.text.sentences import PUNKT_TRAINING_CHARACTERS, learn_punkt
+from langmodel.text.sentences import passages as prose_passages
 from langmodel.text.sources import read_documents
 
 
@@ -39,7 +40,7 @@ def _beginning(passages: list[str]) -> list[str]:
 
 
 def preprocessing(text: str) -> Iterator[Row]:
-    passages = [p for document in read_documents(text) for p in prose_passages(document.lines)]
+    passages = [p for document in read_documents(text) for p in prose_passages(document.lines, "punkt")]
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "text.txt"
         source.write_text("\n".join(passages), encoding="utf-8")

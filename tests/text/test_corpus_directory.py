@@ -147,8 +147,8 @@ def test_a_directory_that_is_no_corpus_is_not_replaced(tmp_path):
 def test_a_link_to_a_corpus_is_followed(tmp_path):
     corpus = prepare(tmp_path, "some text\n")
     (tmp_path / "link").symlink_to(corpus.path)
-    again = preprocess([str(tmp_path / "source.txt")], tmp_path / "link", replace(PLAIN, lowercase=False))
+    again = preprocess([str(tmp_path / "source.txt")], tmp_path / "link", replace(PLAIN, case="lower"))
     assert again.path == tmp_path / "link"
     assert (tmp_path / "link").is_symlink()
-    assert not open_corpus(corpus.path).pipeline.lowercase
+    assert open_corpus(corpus.path).pipeline.case == "lower"
     assert names(tmp_path) == {"corpus", "link", "source.txt"}

@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from langmodel.errors import ConfigError, CorpusError, LangModelError
 from langmodel.text import passes, sentences
 from langmodel.text.corpus import SPLITS, Corpus, open_corpus
 from langmodel.text.preprocess import PreprocessConfig, preprocess
-from langmodel.text.sources import Field
+from langmodel.text.sources import Reading
 from langmodel.text.splitting import HeldOut
 from langmodel.text.vocabulary import END_ID, START_ID, UNK_ID
 
@@ -129,18 +129,37 @@ def test_splits_keep_the_order_and_lose_nothing(tmp_path_factory, sentences):
 
 
 @given(st.integers(1, 500), st.sampled_from([(0.1, 0.1), (0.05, 0.05), (0.2, 0.0), (0.0, 0.3), (0.3, 0.6)]))
-def test_held_out_shares_are_exact_to_one_unit(units, fractions):
-    held_out = HeldOut(*fractions, seed=units)
-    dealt = Counter(held_out.next_split() for _ in range(units))
+def test_held_out_shares_of_equal_units_are_exact_to_one(units, fractions):
+    dealt = Counter(split for split, _ in HeldOut(*fractions, seed=units).deal([Part(7)] * units))
     for name, fraction in zip(("valid", "test"), fractions, strict=True):
-        assert abs(dealt[name] - units * fraction) <= 2
+        assert abs(dealt[name] - units * fraction) <= 1
     assert dealt["train"] >= 1
+
+
+@dataclass(frozen=True)
+class Part:
+    characters: int
+    is_endless: bool = False
+
+
+@given(st.lists(st.integers(100, 1_000), min_size=20, max_size=400), st.integers(0, 99))
+def test_held_out_shares_of_the_text_are_near_what_was_asked(sizes, seed):
+    dealt = Counter()
+    for split, part in HeldOut(0.2, 0.1, seed=seed).deal(map(Part, sizes)):
+        dealt[split] += part.characters
+    total = sum(sizes)
+    for name, fraction in (("valid", 0.2), ("test", 0.1)):
+        assert abs(dealt[name] - fraction * total) <= max(0.2 * fraction * total, min(sizes))
+
+
+def test_a_document_without_end_trains():
+    dealt = HeldOut(0.4, 0.4, seed=1).deal([Part(10), Part(10, is_endless=True), Part(10)])
+    assert [split for split, part in dealt if part.is_endless] == ["train"]
 
 
 def test_the_seed_decides_what_is_held_out():
     def deal(seed: int) -> list[str]:
-        held_out = HeldOut(0.1, 0.1, seed=seed)
-        return [held_out.next_split() for _ in range(200)]
+        return [split for split, _ in HeldOut(0.1, 0.1, seed=seed).deal([Part(9)] * 200)]
 
     assert deal(1) == deal(1)
     assert deal(1) != deal(2)
@@ -151,7 +170,7 @@ def test_documents_are_held_out_whole(tmp_path):
     rows = "".join(f'"d{n} one\nd{n} two"\n' for n in range(40))
     file.write_text("text\n" + rows)
     config = PreprocessConfig(tokenizer="whitespace", sentences="line", valid_fraction=0.2, test_fraction=0)
-    corpus = preprocess([str(file)], tmp_path / "corpus", config, field=Field())
+    corpus = preprocess([str(file)], tmp_path / "corpus", config, reading=Reading())
     assert corpus.statistics["valid"].documents == 8
     assert corpus.statistics["valid"].sentences == 16
     assert corpus.statistics["train"].documents == 32
@@ -175,7 +194,7 @@ def test_an_empty_corpus_is_refused(tmp_path, text):
 
 
 def test_the_unk_token_is_known_in_any_case_where_case_is_folded(tmp_path):
-    corpus = prepare(tmp_path, "<UNK> the <unk>\n", replace(PLAIN, unk_token="<unk>"))
+    corpus = prepare(tmp_path, "<UNK> the <unk>\n", replace(PLAIN, unk_token="<unk>", case="lower"))
     assert corpus.vocabulary.words == ("the",)
     assert corpus.split("train").tolist() == [UNK_ID, 3, UNK_ID, END_ID]
     assert corpus.pipeline.encode(["<UNK>", "The"], corpus.vocabulary) == [UNK_ID, 3]
@@ -255,18 +274,18 @@ def test_prose_on_one_line_goes_through_nltk_in_pieces(tmp_path, monkeypatch):
     whole = prepare(tmp_path, text, config)
     expected = sentences_of(whole)
     monkeypatch.setattr(sentences, "PASSAGE_CHARACTERS", 100)
-    assert len(list(sentences.prose_passages([text]))) > 20
+    assert len(list(sentences.passages([text], "punkt"))) > 20
     assert (
         sentences_of(prepare(tmp_path, text, PreprocessConfig(valid_fraction=0, test_fraction=0))) == expected
     )
-    assert "".join(sentences.prose_passages(["a" * 555])) == "a" * 555
+    assert "".join(sentences.passages(["a" * 555], "punkt")) == "a" * 555
 
 
 @pytest.mark.parametrize(
     ("error", "says"),
     [
         (TimeoutError("exceeded 5.0s"), "too much for NLTK"),
-        (BrokenProcessPool(), "a worker process has died"),
+        (BrokenProcessPool(), "a worker process died"),
     ],
 )
 def test_what_goes_wrong_in_a_worker_is_one_line_and_leaves_nothing(tmp_path, error, says):
@@ -286,8 +305,9 @@ def test_memory_does_not_grow_with_the_text(tmp_path):
     """Over text of the same words, four times as long; scripts/large_corpus.py does a gigabyte."""
     program = (
         "import sys; from pathlib import Path; from langmodel.text.preprocess import *;"
-        "from langmodel.text import passes, sources;"  # smaller pieces, so that both texts have many
-        "passes.REMAP_IDS = passes.BATCH_CHARACTERS = sources.BLOCK_BYTES = 2**14;"
+        "from langmodel.text import decoding, passes, splitting;"  # smaller pieces, so that both texts have many
+        "passes.REMAP_IDS = passes.BATCH_CHARACTERS = decoding.BLOCK_BYTES = 2**14;"
+        "splitting.BLOCK_CHARACTERS = 2**14;"
         "config = PreprocessConfig(tokenizer='whitespace', sentences='line');"
         "preprocess([sys.argv[1]], Path(sys.argv[2]), config);"
         "print(next(l.split()[1] for l in open('/proc/self/status') if l.startswith('VmHWM')))"

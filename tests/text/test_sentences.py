@@ -10,8 +10,7 @@ from langmodel.text.sentences import (
     PunktParameters,
     PunktSplitter,
     learn_punkt,
-    line_passages,
-    prose_passages,
+    passages,
 )
 from langmodel.text.vocabulary import UNK_ID, Vocabulary
 
@@ -53,17 +52,17 @@ def test_malformed_parameters_are_refused(data):
 
 def test_hard_wrapped_prose_is_joined_at_blank_lines():
     lines = ["One sentence that", "  goes on.", "", "", "Another", "one."]
-    assert list(prose_passages(lines)) == ["One sentence that goes on.", "Another one."]
+    assert list(passages(lines, "punkt")) == ["One sentence that goes on.", "Another one."]
 
 
 def test_without_blank_lines_every_line_is_a_passage():
-    assert list(prose_passages(["One.", "Two."])) == ["One.", "Two."]
-    assert list(line_passages(["One.", " ", "", "Two."])) == ["One.", "Two."]
+    assert list(passages(["One.", "Two."], "punkt")) == ["One.", "Two."]
+    assert list(passages(["One.", " ", "", "Two."], "line")) == ["One.", "Two."]
 
 
 def test_a_lone_blank_line_in_a_long_list_of_lines_joins_nothing():
     lines = [f"Line {n}." for n in range(500)]
-    assert list(prose_passages([*lines, "", *lines])) == [*lines, *lines]
+    assert list(passages([*lines, "", *lines], "punkt")) == [*lines, *lines]
 
 
 def test_the_pipeline_keeps_the_surface_and_looks_up_the_normal_form():
@@ -81,7 +80,16 @@ def test_a_pipeline_survives_its_dictionary():
 
 
 @pytest.mark.parametrize(
-    "change", [{"tokenizer": "x"}, {"tokenizer": 3}, {"lowercase": "yes"}, {"unk_token": 3}, {"punkt": 3}]
+    "change",
+    [
+        {"tokenizer": "x"},
+        {"tokenizer": 3},
+        {"case": "upper"},
+        {"case": 3},
+        {"lowered": "x"},
+        {"unk_token": 3},
+        {"punkt": 3},
+    ],
 )
 def test_a_malformed_pipeline_is_refused(change):
     with pytest.raises(ConfigError):

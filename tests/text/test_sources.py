@@ -7,8 +7,8 @@ import pytest
 from conftest import write_gzip
 
 from langmodel.errors import CorpusError, InputError
-from langmodel.text import sources
-from langmodel.text.sources import Field, read_documents, read_lines
+from langmodel.text import decoding
+from langmodel.text.sources import Reading, read_documents, read_lines
 
 
 def lines_of(path: Path, data: bytes) -> list[str]:
@@ -45,7 +45,7 @@ def test_text_in_another_encoding_is_refused_with_its_place(tmp_path, data, mess
 
 
 def test_the_place_of_a_fault_is_right_across_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "BLOCK_BYTES", 7)
+    monkeypatch.setattr(decoding, "BLOCK_BYTES", 7)
     data = b"abc\n" * 10 + b"x\xff\n"
     with pytest.raises(CorpusError, match="byte 41, line 11"):
         lines_of(tmp_path / "t.txt", data)
@@ -54,13 +54,13 @@ def test_the_place_of_a_fault_is_right_across_blocks(tmp_path, monkeypatch):
 def test_small_blocks_give_the_same_lines(tmp_path, monkeypatch):
     data = "äöü one\ntwo\r\n\nthree ".encode() * 9
     whole = lines_of(tmp_path / "t.txt", data)
-    monkeypatch.setattr(sources, "BLOCK_BYTES", 3)
+    monkeypatch.setattr(decoding, "BLOCK_BYTES", 3)
     assert lines_of(tmp_path / "t.txt", data) == whole
 
 
 def test_an_endless_line_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "BLOCK_BYTES", 16)
-    monkeypatch.setattr(sources, "MAX_LINE_BYTES", 64)
+    monkeypatch.setattr(decoding, "BLOCK_BYTES", 16)
+    monkeypatch.setattr(decoding, "MAX_LINE_BYTES", 64)
     with pytest.raises(CorpusError, match="line at byte 2 is longer"):
         lines_of(tmp_path / "t.txt", b"a\n" + b"x" * 200)
 
@@ -88,12 +88,12 @@ def test_a_damaged_archive_is_refused(tmp_path, suffix):
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     with pytest.raises(CorpusError, match="no such file"):
         list(read_documents(str(tmp_path / "none.txt")))
-    with pytest.raises(CorpusError, match="a directory"):
+    with pytest.raises(CorpusError, match="no text files"):
         list(read_documents(str(tmp_path)))
 
 
 def documents(path: Path, **field: str) -> list[list[str]]:
-    return [list(document.lines) for document in read_documents(str(path), Field(**field))]
+    return [list(document.lines) for document in read_documents(str(path), Reading(**field))]
 
 
 def test_csv_rows_are_documents_and_cells_may_hold_lines(tmp_path):

@@ -50,7 +50,7 @@ REFUSED = [
 
 def corpus_of(tmp_path, data: bytes, **settings: object) -> Corpus:
     (tmp_path / "text").write_bytes(data)
-    values = {"tokenizer": "whitespace", "sentences": "line", "lowercase": False, **settings}
+    values = {"tokenizer": "whitespace", "sentences": "line", "case": "keep", **settings}
     config = PreprocessConfig(**values, valid_fraction=0.0, test_fraction=0.0)
     return preprocess([str(tmp_path / "text")], tmp_path / "corpus", config)
 

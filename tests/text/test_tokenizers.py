@@ -101,5 +101,5 @@ def test_every_tokenizer_takes_the_empty_sentence(name):
 
 
 def test_an_unknown_tokenizer_lists_the_known():
-    with pytest.raises(ConfigError, match="nltk, whitespace, character"):
+    with pytest.raises(ConfigError, match="nltk, toktok, whitespace, character"):
         make_tokenizer("spacy")

@@ -1,0 +1,42 @@
+"""Whether lines are wrapped prose, in which a line is no sentence."""
+
+ENOUGH_LINES = 40
+
+MOST_LINES = 2_000
+
+WRAPPED_SHARE = 0.4
+"""Of the lines that another follows, so many run on into it."""
+
+FULL_SHARE = 0.7
+"""A line that runs on is at least this long, beside the longest of those that do."""
+
+SENTENCE_MARKS = frozenset(".?!…:;\"'”’»)]。！？।")
+
+
+class WrapWatch:
+    """Told one line after another; judges by those that end in mid-sentence, and how full they are."""
+
+    def __init__(self) -> None:
+        self._followed = 0
+        self._lengths: list[int] = []
+        self._before = ""
+
+    def look(self, line: str) -> None:
+        if self._followed >= MOST_LINES:
+            return
+        text = line.strip()
+        if text and self._before:
+            self._followed += 1
+            if self._before[-1] not in SENTENCE_MARKS and (text[0].islower() or self._before[-1] == ","):
+                self._lengths.append(len(self._before))
+        self._before = text
+
+    @property
+    def looks_wrapped(self) -> bool:
+        """Never by fewer than ENOUGH_LINES."""
+        lengths = sorted(self._lengths)
+        if self._followed < ENOUGH_LINES or len(lengths) < WRAPPED_SHARE * self._followed:
+            return False
+        longest = lengths[int(0.98 * (len(lengths) - 1))]
+        full = sum(length >= FULL_SHARE * longest for length in lengths)
+        return full >= FULL_SHARE * len(lengths)
