@@ -1,5 +1,6 @@
 """Which documents or passages are held out."""
 
+import math
 import random
 from collections.abc import Iterable, Iterator
 from typing import Generic, Protocol, TypeVar
@@ -9,6 +10,9 @@ BLOCK_UNITS, BLOCK_CHARACTERS = 4_096, 2_000_000
 
 ENOUGH_UNITS = 20
 """With fewer units, held-out shares cannot be near what was asked."""
+
+
+MOST_SURPLUS = 0.1
 
 
 class Sized(Protocol):
@@ -64,11 +68,14 @@ class HeldOut(Generic[Unit]):
             wanted = fraction * self._characters
             free = [n for n in range(first, len(block)) if splits[n] == "train" and not block[n].is_endless]
             order = self._order(free, fraction)
-            for number in order:
-                missing = wanted - self._taken[name]
-                if abs(missing - sizes[number]) < abs(missing):
-                    splits[number] = name
-                    self._taken[name] += sizes[number]
+            # What overshoots by much is taken only if nothing else comes as near.
+            for surplus in (MOST_SURPLUS * wanted, math.inf):
+                for number in order:
+                    missing = wanted - self._taken[name]
+                    too_much = sizes[number] - missing
+                    if splits[number] == "train" and too_much < min(abs(missing), surplus):
+                        splits[number] = name
+                        self._taken[name] += sizes[number]
         for split, unit, size in zip(splits, block, sizes, strict=True):
             yield split, unit
             self._characters += unit.characters - size  # the rest of an endless one
