@@ -16,31 +16,32 @@ import tempfile
 import time
 import traceback
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from langmodel.cli.run_directory import Wanted, train_in
+from langmodel.display.narration import Narrator
 from langmodel.errors import LangModelError
 from langmodel.network.device import prepare_cpu
+from langmodel.runs.run_directory import RunOptions, train_in
 from langmodel.storage.model_file import BEST, LAST, load_model
 from langmodel.storage.run_files import METRICS, RUN, read_metrics, read_run
 from langmodel.text.corpus import Corpus
 from langmodel.text.preprocess import PreprocessConfig, preprocess
-from langmodel.training.config import TrainingConfig
 
 TEXT = "the cat sat on the mat .\nthe dog saw the cat .\na cat ran from the dog .\na bird sang .\n" * 40
 
-CONFIGS = (
-    TrainingConfig(
+SETTINGS = (
+    dict[str, Any](
         cell="gru", embedding_size=24, hidden_size=(24,), dropout=(0.2,), context="sentence",
         bptt=4, batch_size=2, epochs=4, evaluate_every=23, patience=0,
     ),
-    TrainingConfig(
+    dict[str, Any](
         cell="lstm", embedding_size=24, hidden_size=(32, 24), dropout=(0.2,), weight_drop=0.2,
         word_dropout=0.1, ar=1.0, tar=1.0, bptt=7, random_bptt=True, partial_shuffle=True, batch_size=2,
         epochs=4, evaluate_every=31, average="ema", patience=0,
     ),
-    TrainingConfig(
+    dict[str, Any](
         cell="rnn", embedding_size=24, hidden_size=(24,), dropout=(0.2,), optimizer="sgd", schedule="plateau",
         learning_rate=2.0, bptt=5, batch_size=2, epochs=6, evaluate_every=17, average="nt-asgd", patience=12,
     ),
@@ -51,7 +52,7 @@ LONGEST_LIFE = 2.0
 """Seconds after which a trainer is killed at the latest."""
 
 
-def start_trainer(directory: Path, corpus: Corpus, config: TrainingConfig) -> int:
+def start_trainer(directory: Path, corpus: Corpus, settings: dict[str, Any]) -> int:
     """A child process that trains, resuming if there is something to resume; its process id."""
     child = os.fork()
     if child:
@@ -62,7 +63,9 @@ def start_trainer(directory: Path, corpus: Corpus, config: TrainingConfig) -> in
         os.dup2(log, 1)
         os.dup2(log, 2)
         resume = (directory / LAST).exists()
-        code = train_in(directory, corpus, config, Wanted(resume=resume), device=torch.device("cpu"))
+        options = RunOptions(resume=resume, suit=False)
+        given = {} if resume else settings
+        code = train_in(directory, corpus, given, options, device=torch.device("cpu"), narrator=Narrator())
     except LangModelError as error:
         os.write(2, f"{error}\n".encode())
     except BaseException:
@@ -102,14 +105,14 @@ def main() -> int:
         text.write_text(TEXT)
         config = PreprocessConfig(tokenizer="whitespace", sentences="line")
         corpus = preprocess([str(text)], Path(folder) / "corpus", config)
-        for number, training in enumerate(CONFIGS):
+        for number, training in enumerate(SETTINGS):
             child = start_trainer(Path(folder) / f"untouched{number}", corpus, training)
             assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         while kills < arguments.kills and time.monotonic() < deadline:
-            number = rounds % len(CONFIGS)
+            number = rounds % len(SETTINGS)
             directory, untouched = Path(folder) / f"round{rounds}", Path(folder) / f"untouched{number}"
             while True:
-                child = start_trainer(directory, corpus, CONFIGS[number])
+                child = start_trainer(directory, corpus, SETTINGS[number])
                 end = time.monotonic() + chance.uniform(0, LONGEST_LIFE)
                 if time.monotonic() > deadline or kills >= arguments.kills:
                     end = math.inf  # enough: this one may finish

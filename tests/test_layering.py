@@ -10,8 +10,8 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "langmodel"
 
 ROOMS = [
-    "errors", "cores", "text", "nbest", "network", "baselines", "storage", "training", "inference",
-    "reference", "cli",
+    "errors", "cores", "text", "nbest", "ngrams", "network", "storage", "training", "inference", "reference",
+    "formats", "display", "runs", "cli",
 ]  # fmt: skip
 
 MAY_IMPORT = {room: set(ROOMS[: index + 1]) for index, room in enumerate(ROOMS)}
@@ -69,4 +69,4 @@ def test_import_langmodel_and_help_load_neither_torch_nor_nltk():
 
 
 def test_training_does_not_load_nltk():
-    assert "nltk" not in loaded_by("import langmodel.cli.run_directory")
+    assert "nltk" not in loaded_by("import langmodel.runs.run_directory")

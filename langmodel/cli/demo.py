@@ -1,24 +1,24 @@
 """`langmodel demo`: the four jobs on the built-in corpus."""
 
 from pathlib import Path
+from typing import Any
 
 import click
-import torch
 
 import langmodel
 from langmodel.cli.options import threads_option
 from langmodel.cli.preprocess import run_preprocess
-from langmodel.cli.report import corpus_report
-from langmodel.cli.run_directory import Wanted, train_in
+from langmodel.display.narration import Narrator
+from langmodel.display.reports import corpus_report
 from langmodel.inference.results import SentenceScore
 from langmodel.inference.settings import SamplingSettings
-from langmodel.network.device import prepare_cpu
+from langmodel.runs.run_directory import RunOptions
+from langmodel.runs.training import run_training
 from langmodel.text.preprocess import PreprocessConfig
-from langmodel.training.config import TrainingConfig
 
 CORPUS, RUN = Path("corpora/demo"), Path("checkpoints/demo")
 
-CONFIG = TrainingConfig(hidden_size=(256,), epochs=6)
+SETTINGS: dict[str, Any] = {"hidden_size": (256,), "epochs": 6}
 
 MAX_MINUTES = 3.0
 
@@ -47,16 +47,14 @@ def command(threads: int | None) -> int:
 
     Writes corpora/demo and checkpoints/demo in the current directory; trains for three minutes at most.
     """
-    prepare_cpu(threads)
     print("1. preprocess: the English documentation inside this Python (pydoc:)\n", flush=True)
     corpus = run_preprocess(("pydoc:",), CORPUS, PreprocessConfig(case="keep"), workers=1)
     print(corpus_report(corpus))
     print("\n2. train\n", flush=True)
-    code = train_in(
-        RUN, corpus, CONFIG, Wanted(max_minutes=MAX_MINUTES, overwrite=True), device=torch.device("cpu")
-    )
-    if code:
-        return code
+    options = RunOptions(max_minutes=MAX_MINUTES, overwrite=True, suit=False)
+    run = run_training(corpus, RUN, SETTINGS, options, "cpu", threads, Narrator())
+    if run.exit_code:
+        return run.exit_code
     lm = langmodel.load(RUN)
     print("\n3. sample: ten sentences at temperature 0.7, of at least seven words\n")
     for sentence in lm.sample(10, seed=1, settings=SAMPLES):

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import click
 
-from langmodel.cli.bar import counted
 from langmodel.cli.options import Choice, device_option, model_argument, threads_option
-from langmodel.cli.report import rows_as_text
-from langmodel.cli.run_corpus import corpus_of_run, open_matching_corpus
-from langmodel.cli.score_formats import FORMATS, Style
+from langmodel.display.bars import counted
+from langmodel.display.reports import rows_as_text
 from langmodel.errors import ConfigError, CorpusError, InputError
+from langmodel.formats.score_tables import FORMATS, Style
 from langmodel.inference.adaptation import ADAPTATIONS
 from langmodel.inference.language_model import LanguageModel, load
 from langmodel.network.architecture import CONTEXTS
 from langmodel.network.device import prepare_cpu
 from langmodel.network.evaluation import Likelihood
 from langmodel.network.windows import IdArray
+from langmodel.runs.run_corpus import corpus_of_run, open_matching_corpus
 from langmodel.text.corpus import Corpus, is_corpus
 from langmodel.text.sources import read_lines
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from langmodel.cli.model_report import model_report
-from langmodel.cli.report import corpus_report
+from langmodel.display.model_report import model_report
+from langmodel.display.reports import corpus_report
 from langmodel.storage.model_file import load_model, model_path
 from langmodel.text.corpus import is_corpus, open_corpus
 

@@ -14,8 +14,8 @@ import click
 
 from langmodel import __version__
 from langmodel.cli.options import did_you_mean
-from langmodel.cli.signals import quitting_at_once
 from langmodel.errors import LangModelError
+from langmodel.runs.signals import quitting_at_once
 
 COMMANDS = {
     "preprocess": "raw text -> vocabulary and encoded splits",

@@ -11,10 +11,11 @@ from typing import Any
 
 import click
 
-from langmodel.cli.bar import progress_bar
 from langmodel.cli.options import Choice, given, reading_of, reading_options, setting
-from langmodel.cli.report import corpus_report, tell
 from langmodel.cores import usable_cores
+from langmodel.display.bars import progress_bar
+from langmodel.display.narration import Narrator
+from langmodel.display.reports import corpus_report
 from langmodel.errors import ConfigError
 from langmodel.text.casing import CASES
 from langmodel.text.corpus import Corpus, is_corpus, open_corpus
@@ -175,6 +176,6 @@ def command(
         reading=reading_of(column, field, encoding, clean),
         vocabulary_from=None if vocabulary_from is None else words_of(vocabulary_from),
     )
-    tell(corpus_report(corpus))
+    Narrator().tell(corpus_report(corpus))
     if replaces:
         print("note: it took the place of an older corpus", file=sys.stderr)

@@ -9,15 +9,15 @@ from typing import Any
 
 import click
 
-from langmodel.cli.bar import counted
 from langmodel.cli.options import Choice, device_option, given, model_argument, setting, threads_option
-from langmodel.cli.run_corpus import corpus_of_run, open_matching_corpus
+from langmodel.display.bars import counted
 from langmodel.errors import ConfigError
 from langmodel.inference.language_model import load
 from langmodel.inference.results import SampledSentence
 from langmodel.inference.settings import MAX_SEED, UNK_POLICIES, SamplingSettings
 from langmodel.network.device import prepare_cpu
-from langmodel.text.ngrams import CopiedRuns
+from langmodel.ngrams.copied_runs import CopiedRuns
+from langmodel.runs.run_corpus import corpus_of_run, open_matching_corpus
 from langmodel.text.sources import read_lines
 
 DEFAULT_COUNT = 10

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import click
 
-from langmodel.cli.bar import counted
 from langmodel.cli.options import Choice, device_option, model_argument, threads_option
-from langmodel.cli.score_formats import FORMATS, LN_OF_BASE, Style
+from langmodel.display.bars import counted
 from langmodel.errors import ConfigError
+from langmodel.formats.score_tables import FORMATS, LN_OF_BASE, Style
 from langmodel.inference.language_model import load
 from langmodel.network.architecture import CONTEXTS
 from langmodel.network.device import prepare_cpu

@@ -10,9 +10,9 @@ from typing import Any
 import click
 
 from langmodel.cli.options import Choice, device_option, model_argument, threads_option
-from langmodel.cli.report import rows_as_text
-from langmodel.cli.score_formats import LN_OF_BASE
+from langmodel.display.reports import rows_as_text
 from langmodel.errors import ConfigError, InputError
+from langmodel.formats.score_tables import LN_OF_BASE
 from langmodel.inference.language_model import load
 from langmodel.inference.stimuli import Preference, ScoredStimulus, Stimulus, preferences, score_stimuli
 from langmodel.network.device import prepare_cpu

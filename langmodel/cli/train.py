@@ -1,14 +1,14 @@
 """`langmodel train`: corpus directory -> run directory."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from langmodel.cli.options import Choice, device_option, given, setting, threads_option
-from langmodel.cli.signals import quitting_at_once
-from langmodel.errors import ConfigError
 from langmodel.network.architecture import CELL_NAMES, CONTEXTS
+from langmodel.runs.signals import quitting_at_once
 from langmodel.training.config import (
     AVERAGES,
     ON_NONFINITE,
@@ -126,8 +126,22 @@ class _WithPresets(click.Command):
     "Record a GPU's kernels once, and replay them (not tried yet).",
 )
 @setting(TrainingConfig, "--seed", "Of weights, dropout and order.")
-@click.option("--max-minutes", type=float, help="Stop and save after this long.")
-@click.option("--resume", is_flag=True, help="Go on where the run in the directory stopped.")
+@click.option(
+    "--minutes",
+    type=float,
+    help="Plan epochs and schedule so that the run ends after this long; it says how many.",
+)
+@click.option(
+    "--max-minutes", type=float, help="Stop, evaluate and save after this long, wherever the run is."
+)
+@click.option(
+    "--from", "from_model", type=click.Path(path_type=Path), metavar="MODEL",
+    help="Begin with a trained model's weights; its cell and sizes are taken over.",
+)  # fmt: skip
+@click.option(
+    "--resume", is_flag=True,
+    help="Go on where the run in the directory stopped; with more --epochs, make it longer.",
+)  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace the run in the directory.")
 @click.option("--baselines/--no-baselines", default=True, help="Compare the result with n-grams in the end.")
 @device_option
@@ -137,7 +151,9 @@ def command(
     output: Path,
     preset: str | None,
     config_file: Path | None,
+    minutes: float | None,
     max_minutes: float | None,
+    from_model: Path | None,
     resume: bool,
     overwrite: bool,
     baselines: bool,
@@ -149,25 +165,23 @@ def command(
 
     Ctrl-C stops and saves; --resume goes on, with the same bits as if nothing had happened.
     """
-    if resume and overwrite:
-        raise ConfigError("--resume and --overwrite exclude each other")
-    if max_minutes is not None and not max_minutes > 0:
-        raise ConfigError(f"--max-minutes must be over 0, got {max_minutes}")
     chosen = chosen_settings(preset, config_file, given(settings))
-    # A resumed run has its own settings; those that are named must agree with them.
-    config = TrainingConfig() if resume else TrainingConfig(**chosen)
-
     with quitting_at_once():
-        from langmodel.cli.run_directory import Wanted, train_in
-        from langmodel.network.device import choose_device, prepare_cpu
+        from langmodel.display.narration import Narrator
+        from langmodel.runs.run_directory import RunOptions
+        from langmodel.runs.training import run_training
         from langmodel.text.corpus import open_corpus
 
-    prepare_cpu(threads)
-    return train_in(
-        output,
-        open_corpus(corpus_dir),
-        config,
-        Wanted(max_minutes=max_minutes, resume=resume, overwrite=overwrite, baselines=baselines),
-        device=choose_device(device),
-        given=chosen,
+    options = RunOptions(
+        minutes=minutes,
+        max_minutes=max_minutes,
+        resume=resume,
+        overwrite=overwrite,
+        from_model=from_model,
+        compare=baselines,
+        suit=preset is None and config_file is None,
+        command=tuple(sys.argv[1:]),
     )
+    return run_training(
+        open_corpus(corpus_dir), output, chosen, options, device, threads, Narrator()
+    ).exit_code

@@ -12,7 +12,7 @@ from langmodel.cli.nbest_scores import (
     refuse_needless_group,
 )
 from langmodel.cli.options import device_option, model_argument, threads_option
-from langmodel.cli.report import rows_as_text
+from langmodel.display.reports import rows_as_text
 from langmodel.errors import InputError
 from langmodel.inference.language_model import load
 from langmodel.nbest.combination import tune

@@ -18,12 +18,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from langmodel.baselines.comparison import best_mixture
 from langmodel.network.cells import detach_state
 from langmodel.network.evaluation import read_document
 from langmodel.network.likelihood import nll_sum, temperature_moments, token_nll
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.network.windows import DocumentWindows, IdArray
+from langmodel.ngrams.comparison import best_mixture
 
 Floats = npt.NDArray[np.float64]
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from langmodel.text.ngrams import CopiedRuns
+from langmodel.ngrams.copied_runs import CopiedRuns
 from langmodel.text.vocabulary import UNK_ID
 
 

@@ -25,8 +25,8 @@ from langmodel.network.evaluation import Likelihood
 from langmodel.network.likelihood import log_probabilities
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.network.windows import IdArray
+from langmodel.ngrams.copied_runs import CopiedRuns
 from langmodel.storage.model_file import SavedModel, load_model, model_path
-from langmodel.text.ngrams import CopiedRuns
 from langmodel.text.pipeline import Pipeline
 from langmodel.text.vocabulary import END_ID, SPECIAL_TOKENS, UNK_ID, Vocabulary
 

@@ -5,6 +5,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from langmodel.errors import InputError, LangModelError
@@ -16,6 +17,8 @@ except ImportError:  # Windows: no advisory locks; two trainers in one directory
 
 NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 """A directory from elsewhere may hold links that lead out of it, or pipes that nobody reads."""
+
+LOCK = ".lock"
 
 TEMPORARY_PREFIX = ".writing-"
 
@@ -111,8 +114,32 @@ def _lock(handle: int) -> bool:
     return True
 
 
+@dataclass(frozen=True)
+class DirectoryLock:
+    """The lock of a directory, while it is held."""
+
+    directory: Path
+    handle: int
+
+    def verify(self) -> None:
+        """Raises LangModelError unless the lock at the path is still the one that is held.
+
+        A directory may be moved, or removed and made anew, while a run writes into it by its path.
+        """
+        held = os.fstat(self.handle)
+        try:
+            there = (self.directory / LOCK).lstat()
+        except OSError:
+            there = None
+        if there is None or (there.st_dev, there.st_ino) != (held.st_dev, held.st_ino):
+            raise LangModelError(
+                f"{self.directory}: moved or removed while this run was writing into it; nothing more is "
+                "written. What was saved is where the directory went; go on from there with --resume"
+            )
+
+
 @contextmanager
-def locked_directory(directory: Path) -> Iterator[None]:
+def locked_directory(directory: Path) -> Iterator[DirectoryLock]:
     """Make `directory`, hold its lock, and sweep what a killed writer left behind.
 
     The lock dies with its process. Raises InputError, naming the other process, when it is taken, and
@@ -120,12 +147,12 @@ def locked_directory(directory: Path) -> Iterator[None]:
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        handle = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT | NO_LINK, 0o644)
+        handle = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | NO_LINK, 0o644)
     except OSError as error:
         raise InputError(f"{directory}: cannot be written ({error.strerror}); choose another") from None
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise InputError(f"{directory / '.lock'}: not a regular file; remove it, or choose another directory")
+        raise InputError(f"{directory / LOCK}: not a regular file; remove it, or choose another directory")
     try:
         if not _lock(handle):
             owner = os.read(handle, 32).decode(errors="replace").strip() or "unknown"
@@ -135,6 +162,6 @@ def locked_directory(directory: Path) -> Iterator[None]:
         for stale in directory.glob(f"{TEMPORARY_PREFIX}*"):
             with suppress(OSError):
                 stale.unlink()
-        yield
+        yield DirectoryLock(directory, handle)
     finally:
         os.close(handle)

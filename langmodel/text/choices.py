@@ -49,7 +49,9 @@ def choose_words(
     if min_count is None:
         everything_fits = len(counts) + len(SPECIAL_TOKENS) <= config.vocabulary_size
         seen_once = sum(n == 1 for n in counts.values()) / sum(counts.values())
-        needs_unknown = everything_fits and pipeline.unk_token is None and config.tokenizer != "character"
+        needs_unknown = (
+            seen_once and everything_fits and pipeline.unk_token is None and config.tokenizer != "character"
+        )
         min_count = 2 if needs_unknown and seen_once <= MOST_UNKNOWN else 1
     vocabulary = build_vocabulary(counts, size=config.vocabulary_size, min_count=min_count)
     if not vocabulary.words:

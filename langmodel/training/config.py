@@ -63,7 +63,8 @@ class TrainingConfig:
     """Largest norm of the whole gradient (mean nats per token); 0: not clipped."""
     average: str = "none"
     """An average of the weights that is judged and kept in their place."""
-    epochs: int = 6
+    epochs: float = 6
+    """Passes over the training split; 2.5 ends in the middle of the third."""
     patience: int = 5
     """Stop after this many evaluations in a row without a better validation loss; 0: never."""
     evaluate_every: int = 0
@@ -79,7 +80,11 @@ class TrainingConfig:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("bptt", "batch_size", "epochs", "layers"):
+        if not 0 < self.epochs <= MAX_EPOCHS:
+            raise ConfigError(f"epochs must be at most {MAX_EPOCHS:,} and over 0, got {self.epochs}")
+        if self.epochs == int(self.epochs):
+            object.__setattr__(self, "epochs", int(self.epochs))
+        for name in ("bptt", "batch_size", "layers"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name.replace('_', ' ')} must be at least 1, got {getattr(self, name)}")
         for name in ("patience", "evaluate_every", "skip_limit", "seed"):
@@ -107,8 +112,6 @@ class TrainingConfig:
         for name, known in tables.items():
             if getattr(self, name) not in known:
                 raise ConfigError(f"unknown {name} {getattr(self, name)!r}; choose from {', '.join(known)}")
-        if self.epochs > MAX_EPOCHS:
-            raise ConfigError(f"epochs must be at most {MAX_EPOCHS:,}, got {self.epochs}")
         if self.seed > MAX_SEED:
             raise ConfigError(f"seed must be at most {MAX_SEED}, got {self.seed}")
         if self.context == "sentence" and (self.random_bptt or self.partial_shuffle):

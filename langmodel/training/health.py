@@ -1,5 +1,6 @@
 """Numbers with which a run must not go on."""
 
+import logging
 import math
 from collections.abc import Iterable
 
@@ -8,6 +9,9 @@ from torch import Tensor
 
 from langmodel.errors import TrainingError
 from langmodel.training.config import TrainingConfig
+from langmodel.training.progress import Progress
+
+_log = logging.getLogger(__name__)
 
 DIVERGED = 10
 """An evaluated loss of more than this many times ln V ends the run."""
@@ -36,3 +40,19 @@ def refuse_divergence(loss: float, vocabulary_size: int, step: int, config: Trai
             f"step {step}: training has diverged: the evaluated loss is {loss:.3g} nats; of an untrained "
             f"network it is {knowing_nothing:.3g}; {remedy(config)}"
         )
+
+
+def skip_or_stop(progress: Progress, config: TrainingConfig, what: str, rate: float) -> None:
+    """Count a step whose loss or gradient was not finite: weights and state stay as they were before it.
+
+    Raises TrainingError unless going on is allowed.
+    """
+    place = f"step {progress.step + 1}, epoch {progress.epoch + 1}: {what} is no longer a finite number"
+    progress.step += 1
+    progress.skipped_in_a_row += 1
+    if config.on_nonfinite == "stop" or progress.skipped_in_a_row > config.skip_limit:
+        skipped = progress.skipped_in_a_row - 1
+        raise TrainingError(
+            f"{place}{f', after {skipped} skipped in a row' if skipped else ''}; {remedy(config, rate)}"
+        )
+    _log.warning("%s; step skipped", place)

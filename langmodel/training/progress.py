@@ -29,6 +29,8 @@ class Progress:
     """The step after which the last evaluation was made."""
     skipped_in_a_row: int = 0
     """Steps left out because loss or gradient was not finite."""
+    cycle_step: int = 0
+    """The step at which the present cycle of the schedule began: above 0 only in a run made longer."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Evaluation:
     valid: Likelihood | None
     """None when the corpus has no validation split."""
     is_best: bool
+    is_extra: bool = False
+    """Made because the run stops here, where none was due; what comes after a resume does not know of it."""
 
 
 class Observer(Protocol):

@@ -13,8 +13,14 @@ from torch import Tensor
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
+from langmodel.errors import ConfigError
 from langmodel.network.cells import State
+from langmodel.network.windows import Windows
 from langmodel.storage.training_state import TrainingState
+from langmodel.training.progress import Progress
+
+ADDED = ("cycle_step",)
+"""Fields that states of older versions lack."""
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 """Of AdamW, each as its parameter; `step` is a number. Plain SGD keeps nothing."""
@@ -33,6 +39,8 @@ def plain_fields(record: Any) -> dict[str, Any]:
 def restore_fields(record: Any, values: dict[str, Any]) -> None:
     """The inverse: whole numbers of at least 0, and floats."""
     for name, present in asdict(record).items():
+        if name in ADDED and name not in values:
+            continue
         value = values[name]
         if type(present) is int:
             if type(value) is not int or value < 0:
@@ -42,6 +50,22 @@ def restore_fields(record: Any, values: dict[str, Any]) -> None:
         elif type(value) not in (int, float) or math.isnan(value):
             raise ValueError(f"{name} is {value!r}")
         setattr(record, name, value)
+
+
+def restore_progress(
+    progress: Progress, saved: TrainingState, epochs: float, total_steps: int, windows: Windows
+) -> None:
+    """Raises ConfigError for a place that a run of so many epochs does not have."""
+    try:
+        restore_fields(progress, saved.values["progress"])
+        if progress.step > total_steps or progress.epoch > epochs:
+            raise ValueError(f"step {progress.step} of epoch {progress.epoch} is past the end")
+        if progress.window >= windows.count(progress.epoch):
+            raise ValueError(f"window {progress.window} of epoch {progress.epoch} is past the end")
+        if progress.cycle_step > progress.step:
+            raise ValueError(f"a cycle that begins at step {progress.cycle_step}")
+    except (LookupError, TypeError, ValueError) as error:
+        raise ConfigError(f"the training state does not fit this model ({error!r})") from None
 
 
 def carried_tensors(state: State) -> dict[str, Tensor]:

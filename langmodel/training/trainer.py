@@ -2,15 +2,14 @@
 
 # T = time, B = batch, N = tokens
 
-import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import Any
 
 import torch
 
-from langmodel.errors import ConfigError, TrainingError
+from langmodel.errors import ConfigError
 from langmodel.network.cells import State
 from langmodel.network.dropout import Dropout, DropoutRates
 from langmodel.network.evaluation import Interrupted, evaluate_windows
@@ -23,10 +22,11 @@ from langmodel.training.averaging import AveragedNetwork
 from langmodel.training.config import TrainingConfig
 from langmodel.training.distributed import ALONE, Ranks
 from langmodel.training.gradients import make_gradients
-from langmodel.training.health import refuse_divergence, refuse_ruined_weights, remedy
+from langmodel.training.health import refuse_ruined_weights, skip_or_stop
+from langmodel.training.judging import Judge
 from langmodel.training.objective import Objective
 from langmodel.training.optimization import OPTIMIZERS, SCHEDULES
-from langmodel.training.progress import Evaluation, Observer, Progress
+from langmodel.training.progress import Observer, Progress
 from langmodel.training.saved_state import (
     carried_tensors,
     named,
@@ -35,10 +35,8 @@ from langmodel.training.saved_state import (
     restore_carried,
     restore_fields,
     restore_optimizer,
+    restore_progress,
 )
-from langmodel.training.validation import validate
-
-_log = logging.getLogger(__name__)
 
 
 def never() -> bool:
@@ -62,20 +60,20 @@ class Trainer:
         config: TrainingConfig,
         resume: TrainingState | None = None,
         ranks: Ranks = ALONE,
+        *,
+        new_cycle: bool = False,
     ) -> None:
+        """`new_cycle`: of `resume` only the place is taken; optimizer, schedule and average begin again."""
         self.network = network
         self.config = config
         self.progress = Progress()
         self._ranks = ranks
         self._windows = batching.resident(batching.training_windows(train_ids, config, ranks), network.device)
         self._valid_windows = batching.validation_windows(valid_ids, config.context, ranks)
-        self._untrained_windows = batching.untrained_windows(train_ids, valid_ids, config.context)
-        self.total_steps = (
-            sum(self._windows.count(epoch) for epoch in range(config.epochs))
-            if config.random_bptt
-            else self._windows.count(0) * config.epochs
-        )
-        self.total_tokens = self._windows.tokens * config.epochs
+        self.untrained_windows = batching.untrained_windows(train_ids, valid_ids, config.context)
+        self.total_steps = self.steps_of(config.epochs)
+        self.tokens_per_epoch = self._windows.tokens
+        self.total_tokens = round(self.tokens_per_epoch * config.epochs)
         self.half_precision = config.precision == "float16" and network.device.type == "cuda"
         objective = Objective(
             network, ar=config.ar, tar=config.tar, pdr=config.pdr, seed=config.seed,
@@ -84,12 +82,18 @@ class Trainer:
         self._past_decoder = objective.past_decoder
         self._parameters = list(objective.parameters())
         self._optimizer = OPTIMIZERS[config.optimizer].make(self._parameters, config)
-        self._schedule = SCHEDULES[config.schedule](self.total_steps)
-        self._average = AveragedNetwork(network, config.average, self.total_steps)
         self._state: State = network.zero_state(1)
         self._dropout = self._make_dropout(config)
         if resume is not None:
+            self._restore_place(resume, new_cycle)
+        cycle_steps = self.total_steps - self.progress.cycle_step
+        self._schedule = SCHEDULES[config.schedule](cycle_steps)
+        self._average = AveragedNetwork(network, config.average, cycle_steps)
+        if resume is not None and not new_cycle:
             self._restore(resume)
+        self._judge = Judge(
+            self.progress, config, self._schedule, self._average, self._valid_windows, self._parameters, ranks
+        )
         self._gradients = make_gradients(
             network.device, recorded=config.cuda_graphs and ranks.count == 1,
             objective=ranks.share_out(objective), parameters=self._parameters, dropout=self._dropout,
@@ -104,6 +108,25 @@ class Trainer:
         if rates == DropoutRates():
             return None
         return self._ranks.dropout(rates, torch.Generator(self.network.device))
+
+    def steps_of(self, epochs: float) -> int:
+        """How many steps so many epochs take; a part of one is rounded to whole windows."""
+        whole = int(epochs)
+        counts = (
+            sum(self._windows.count(epoch) for epoch in range(whole))
+            if self.config.random_bptt
+            else self._windows.count(0) * whole
+        )
+        return max(1, counts + round((epochs - whole) * self._windows.count(whole)))
+
+    def windows(self, epoch: int) -> Iterator[Window]:
+        """Of one pass over the training split."""
+        return self._windows.epoch(epoch)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the last epoch is done."""
+        return self.progress.step >= self.total_steps
 
     @property
     def state_bytes(self) -> int:
@@ -127,13 +150,14 @@ class Trainer:
 
         `interrupt_evaluation` is asked inside evaluations too; one that is cut short is made later.
         Returns whether the run is finished; if not, the state that was saved goes on from where it
-        stopped. Of several processes, all stop or save as soon as one is asked to.
+        stopped. A run that ends where no evaluation is due is evaluated all the same. Of several
+        processes, all stop or save as soon as one is asked to.
         Raises TrainingError when loss or gradient is no longer finite (more often in a row than
         `skip_limit`, where skipping is allowed); the weights are then those before the step.
         """
         progress = self.progress
         if not progress.step:
-            untrained = evaluate_windows(self.network, self._untrained_windows)
+            untrained = evaluate_windows(self.network, self.untrained_windows)
             observer.on_start(untrained.loss, self.total_tokens)
         self.network.train()
         windows = self._windows.epoch(progress.epoch, progress.window)
@@ -141,12 +165,19 @@ class Trainer:
         while True:
             if self._evaluation_is_due():
                 try:
-                    self._evaluate(observer, interrupt_evaluation)
+                    if not progress.evaluations:
+                        # Before the best model is written, or a crash in between left nothing to resume.
+                        self._save(observer)
+                    self._judge.evaluate(observer, interrupt_evaluation)
                 except Interrupted:
                     self._save(observer)
                     return False  # it is still due when the run goes on
                 observer.on_save(self.state())
-            if progress.epoch >= self.config.epochs or self._out_of_patience():
+            if self.is_over or self.is_out_of_patience:
+                try:
+                    self.evaluate_here(observer, interrupt_evaluation)
+                except Interrupted:
+                    return False
                 return True
             stop, save = self._ranks.sums(should_stop(), should_save())
             if stop or save:
@@ -169,13 +200,11 @@ class Trainer:
         progress, every = self.progress, self.config.evaluate_every
         if progress.step == progress.evaluated_step:
             return False
-        return progress.epoch >= self.config.epochs or (
-            progress.step % every == 0 if every else progress.window == 0
-        )
+        return progress.step % every == 0 if every else progress.window == 0
 
     def learning_rate(self, window: Window) -> float:
         """Of the next step, which reads `window`; of random windows, longer ones take longer steps."""
-        rate = self.config.learning_rate * self._schedule.share(self.progress.step)
+        rate = self._judge.rate_at(self.progress.step)
         return rate * len(window.inputs_TB) / self.config.bptt if self.config.random_bptt else rate
 
     def train_step(self, window: Window) -> float:
@@ -189,7 +218,7 @@ class Trainer:
         (nll,) = ranks.sums(own_nll)
         rate = self.learning_rate(window)
         if not (math.isfinite(nll) and math.isfinite(gradient_norm)):
-            self._skip_or_stop("the gradient" if math.isfinite(nll) else "the loss", rate)
+            skip_or_stop(progress, self.config, "the gradient" if math.isfinite(nll) else "the loss", rate)
             return nll / window.tokens
         progress.skipped_in_a_row = 0
         if self.config.clip:
@@ -197,7 +226,7 @@ class Trainer:
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         self._optimizer.step()
-        self._average.take_in(progress.step)
+        self._average.take_in(progress.step - progress.cycle_step)
         self._state = found.state
         progress.step += 1
         progress.tokens += window.tokens
@@ -205,58 +234,17 @@ class Trainer:
         progress.train_tokens += window.tokens
         return nll / window.tokens
 
-    def _skip_or_stop(self, what: str, rate: float) -> None:
-        """Leave weights and state as they were before the step, and go on if that is allowed."""
-        progress, config = self.progress, self.config
-        place = f"step {progress.step + 1}, epoch {progress.epoch + 1}: {what} is no longer a finite number"
-        progress.step += 1
-        progress.skipped_in_a_row += 1
-        if config.on_nonfinite == "stop" or progress.skipped_in_a_row > config.skip_limit:
-            skipped = progress.skipped_in_a_row - 1
-            raise TrainingError(
-                f"{place}{f', after {skipped} skipped in a row' if skipped else ''}; {remedy(config, rate)}"
-            )
-        _log.warning("%s; step skipped", place)
-
-    def _evaluate(self, observer: Observer, should_stop: Callable[[], bool]) -> None:
+    def evaluate_here(self, observer: Observer, should_stop: Callable[[], bool] = never) -> None:
+        """An evaluation where the run stops, unless one has just been made. The state is saved first, so that
+        a run that goes on does so as if there had been none. Raises Interrupted.
+        """
         progress = self.progress
-        valid = None
-        if self._valid_windows is not None:
-            valid = validate(self.judged, self._valid_windows, self._ranks, should_stop)
-        train_loss = progress.train_nll / progress.train_tokens if progress.train_tokens else math.inf
-        loss = train_loss if valid is None else valid.loss
-        refuse_divergence(loss, self.network.architecture.vocabulary_size, progress.step, self.config)
-        refuse_ruined_weights(self._parameters, progress.step, self.config)
-        if not progress.evaluations:
-            observer.on_save(
-                self.state()
-            )  # or a crash after the best model is written left nothing to resume
-        progress.evaluated_step = progress.step
-        is_best = loss < progress.best_loss
-        progress.evaluations += 1
-        if is_best:
-            progress.best_loss, progress.best_step = loss, progress.step
-            progress.evaluations_since_best = 0
-        else:
-            progress.evaluations_since_best += 1
-        rate = self.config.learning_rate * self._schedule.share(progress.step - 1)
-        self._schedule.evaluated(loss)
-        self._average.rule.evaluated(loss)
-        progress.train_nll, progress.train_tokens = 0.0, 0
-        observer.on_evaluation(
-            Evaluation(
-                progress.evaluations,
-                progress.step,
-                progress.epoch,
-                progress.tokens,
-                rate,
-                train_loss,
-                valid,
-                is_best,
-            )
-        )
+        if progress.step != progress.evaluated_step and progress.train_tokens:
+            observer.on_save(self.state())
+            self._judge.evaluate_in_passing(observer, should_stop)
 
-    def _out_of_patience(self) -> bool:
+    @property
+    def is_out_of_patience(self) -> bool:
         patience = self.config.patience
         return bool(patience) and self.progress.evaluations_since_best >= patience
 
@@ -280,13 +268,20 @@ class Trainer:
         }
         return TrainingState(values, {name: tensor.detach().clone() for name, tensor in tensors.items()})
 
+    def _restore_place(self, saved: TrainingState, new_cycle: bool) -> None:
+        progress = self.progress
+        restore_progress(progress, saved, self.config.epochs, self.total_steps, self._windows)
+        if new_cycle:
+            progress.cycle_step, progress.evaluations_since_best = progress.step, 0
+            upcoming = next(self._windows.epoch(progress.epoch, progress.window))
+            self._state = self.network.zero_state(upcoming.inputs_TB.shape[1])
+
     def _restore(self, saved: TrainingState) -> None:
         try:
-            restore_fields(self.progress, saved.values["progress"])
+            steps = self._schedule.total_steps  # of a run made longer, more than were planned
             restore_fields(self._schedule, saved.values["schedule"])
+            self._schedule.total_steps = steps
             epoch, window = self.progress.epoch, self.progress.window
-            if epoch > self.config.epochs or window >= self._windows.count(epoch):
-                raise ValueError(f"window {window} of epoch {epoch} is past the end")
             upcoming = next(self._windows.epoch(epoch, window))
             columns = None if upcoming.fresh else upcoming.inputs_TB.shape[1]
             self._state = self._ranks.own_state(restore_carried(saved, self._state, columns))

@@ -42,6 +42,7 @@ def place(tmp_path: Path, monkeypatch) -> Path:
     description = json.loads((tmp_path / "numbers" / "corpus.json").read_text())
     description["splits"]["train"]["documents"] = "x"
     (tmp_path / "numbers" / "corpus.json").write_text(json.dumps(description))
+    (tmp_path / "empty").mkdir()
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "mine.txt").write_text("mine")
     return tmp_path
@@ -69,7 +70,7 @@ CASES = [
     ("sample model.safetensors --threads 100000", "--threads"),
     ("sample model.safetensors --seed 99999999999999999999", "--seed"),
     ("sample model.safetensors --temperature 1e300", "temperature"),
-    ("evaluate model.safetensors taken", "a directory, and not a corpus"),
+    ("evaluate model.safetensors empty", "no text files in it"),
     ("train none -o r", "not a corpus directory"),
     ("train corpus -o r --batch-size 99999", "set --batch-size to at most"),
     ("train corpus -o r --bptt 0", "bptt must be at least 1"),
@@ -213,8 +214,10 @@ def test_without_a_verb_the_help_is_shown(capsys):
 def test_resume_refuses_other_settings_and_another_corpus(place, capsys):
     train = "train corpus -o r --epochs 2 --hidden-size 4 --embedding-size 4".split()
     assert run(train) == 0
-    assert run([*train, "--resume", "--epochs", "3"]) == 2
-    assert "--epochs 3 differs" in capsys.readouterr().err
+    assert run([*train, "--resume", "--bptt", "9"]) == 2
+    assert "--bptt 9 differs" in capsys.readouterr().err
+    assert run(["train", "corpus", "-o", "r", "--resume", "--epochs", "1"]) == 2
+    assert "the run has 2 already" in capsys.readouterr().err
     assert run(["train", "corpus", "-o", "r", "--resume", "--preset", "classic"]) == 2
     assert "differs from the run's" in capsys.readouterr().err
     assert run(["train", "corpus", "-o", "r", "--resume", "--hidden-size", "4"]) == 0

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from conftest import CELLS, make_model
 
-from langmodel.cli import baselines
-from langmodel.cli.baselines import compare_with_baselines, whole_sentences
 from langmodel.cli.main import run
+from langmodel.display.narration import Narrator
 from langmodel.inference.scoring import token_log_probs
+from langmodel.runs import comparison as baselines
+from langmodel.runs.comparison import compare_with_baselines, whole_sentences
 from langmodel.text.corpus import open_corpus
 from langmodel.text.vocabulary import END_ID
 
@@ -39,7 +40,9 @@ def test_a_long_validation_split_is_compared_by_its_beginning(
     shown = whole_sentences(valid, 20)
     assert 0 < len(shown) < min(20, len(valid))
     capsys.readouterr()
-    compare_with_baselines(tmp_path / "r" / "best.safetensors", open_corpus(poem_corpus.path), lm_device())
+    compare_with_baselines(
+        tmp_path / "r" / "best.safetensors", open_corpus(poem_corpus.path), lm_device(), Narrator()
+    )
     assert f"({len(shown)} tokens" in capsys.readouterr().out
 
 

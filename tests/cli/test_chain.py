@@ -238,9 +238,9 @@ def test_a_corpus_that_is_replaced_is_told_of(tmp_path, capsys):
     (tmp_path / "t.txt").write_text("a b c\n" * 40)
     command = ["preprocess", str(tmp_path / "t.txt"), "-o", str(tmp_path / "c")]
     assert run(command) == 0
-    assert capsys.readouterr().err == ""
+    assert "took the place" not in capsys.readouterr().err
     assert run(command) == 0
-    assert capsys.readouterr().err == "note: it took the place of an older corpus\n"
+    assert capsys.readouterr().err.endswith("note: it took the place of an older corpus\n")
 
 
 def test_standard_input_is_a_source(tmp_path):
@@ -253,7 +253,7 @@ def test_standard_input_is_a_source(tmp_path):
         env={**os.environ, "NLTK_DATA": "/nonexistent"},
     )
     assert b"vocabulary" in process.stdout
-    assert process.stderr == b""
+    assert b"2 passages or documents are too few" in process.stderr
 
 
 def test_a_newer_last_save_is_refused_and_not_passed_over(workplace, tmp_path, capsys, monkeypatch):

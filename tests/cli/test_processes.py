@@ -218,7 +218,7 @@ def test_half_a_torchrun_is_one_line(corpus, tmp_path, capsys, monkeypatch, vari
 
 def test_a_disk_too_small_for_the_run_is_found_before_training(corpus, tmp_path, capsys, monkeypatch):
     small = SimpleNamespace(free=1_000)
-    monkeypatch.setattr("langmodel.cli.run_directory.shutil.disk_usage", lambda path: small)
+    monkeypatch.setattr("langmodel.runs.run_directory.shutil.disk_usage", lambda path: small)
     assert run(["train", str(corpus), "-o", str(tmp_path / "r"), *SMALL]) == 2
     captured = capsys.readouterr()
     assert "make room, or choose another directory" in captured.err
@@ -230,7 +230,7 @@ def test_a_disk_too_small_for_the_run_is_found_before_training(corpus, tmp_path,
 def test_what_a_run_takes_on_disk_is_foretold_and_what_it_has_is_counted(
     corpus, tmp_path, monkeypatch, optimizer
 ):
-    from langmodel.cli import run_directory
+    from langmodel.runs import run_directory
 
     made, free = tmp_path / "r", 10**9
     usage = lambda path: SimpleNamespace(free=free)  # noqa: E731
@@ -250,7 +250,7 @@ def test_what_a_run_takes_on_disk_is_foretold_and_what_it_has_is_counted(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_inside_a_save_lets_it_finish(corpus, tmp_path, monkeypatch, number):
-    from langmodel.cli import training_run
+    from langmodel.runs import training_run
 
     saved = []
     real = training_run.save_model
@@ -341,7 +341,7 @@ def test_another_device_is_said_and_what_to_do_about_odd_numbers_may_change(corp
 
 
 def test_a_run_is_saved_between_evaluations_that_are_far_apart(corpus, tmp_path, monkeypatch):
-    from langmodel.cli import training_run
+    from langmodel.runs import training_run
 
     saved = []
     monkeypatch.setattr(training_run, "SAVE_SECONDS", 0)

@@ -7,7 +7,7 @@ import torch
 from conftest import make_model
 
 from langmodel.cli.main import run
-from langmodel.cli.score_formats import FORMATS, Style
+from langmodel.formats.score_tables import FORMATS, Style
 from langmodel.inference.language_model import LanguageModel
 from langmodel.storage.model_file import SavedModel, save_model
 from langmodel.text.pipeline import Pipeline

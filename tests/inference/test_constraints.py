@@ -18,8 +18,8 @@ from langmodel.inference.filters import typical_p
 from langmodel.inference.language_model import LanguageModel
 from langmodel.inference.settings import SamplingSettings
 from langmodel.network.likelihood import log_probabilities, logits
+from langmodel.ngrams.copied_runs import CopiedRuns
 from langmodel.storage.model_file import SavedModel, save_model
-from langmodel.text.ngrams import CopiedRuns
 from langmodel.text.pipeline import Pipeline
 from langmodel.text.vocabulary import END_ID, UNK_ID, Vocabulary
 

@@ -305,7 +305,7 @@ def test_memory_does_not_grow_with_the_text(tmp_path):
     """Over text of the same words, four times as long; scripts/large_corpus.py does a gigabyte."""
     program = (
         "import sys; from pathlib import Path; from langmodel.text.preprocess import *;"
-        "from langmodel.text import decoding, passes, splitting;"  # smaller pieces, so that both texts have many
+        "from langmodel.text import decoding, passes, splitting;"  # smaller pieces: both have many
         "passes.REMAP_IDS = passes.BATCH_CHARACTERS = decoding.BLOCK_BYTES = 2**14;"
         "splitting.BLOCK_CHARACTERS = 2**14;"
         "config = PreprocessConfig(tokenizer='whitespace', sentences='line');"

@@ -4,23 +4,24 @@ import math
 import platform
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from langmodel import __version__
-from langmodel.cli.bar import progress_bar
-from langmodel.cli.curves import draw_curves
-from langmodel.cli.model_report import shown_perplexity
-from langmodel.cli.report import tell
-from langmodel.cli.signals import StopSignal
+from langmodel.display.curves import draw_curves
+from langmodel.display.model_report import shown_perplexity
+from langmodel.display.narration import Narrator, Silent
 from langmodel.inference.language_model import LanguageModel
+from langmodel.network.evaluation import Interrupted
 from langmodel.network.likelihood import perplexity
 from langmodel.network.recurrent_lm import RecurrentLM
+from langmodel.runs.signals import StopSignal
+from langmodel.storage.atomic import DirectoryLock
 from langmodel.storage.model_file import BEST, LAST, PREVIOUS, SavedModel, save_model
 from langmodel.storage.run_files import CURVES, METRICS, RUN, append_metrics, read_metrics, write_run
 from langmodel.storage.training_state import TrainingState
@@ -39,10 +40,25 @@ RATE_SMOOTHING = 0.98
 class TrainingRun:
     """One run directory while it is trained in."""
 
-    def __init__(self, trainer: Trainer, corpus: Corpus, directory: Path) -> None:
+    def __init__(
+        self,
+        trainer: Trainer,
+        corpus: Corpus,
+        directory: Path,
+        lock: DirectoryLock,
+        narrator: Narrator,
+        *,
+        more: dict[str, Any],
+        on_evaluation: Callable[[Evaluation], None] | None = None,
+    ) -> None:
+        """`more` stands in run.json beside what the run itself knows."""
         self.trainer = trainer
         self.corpus = corpus
         self.directory = directory
+        self._lock = lock
+        self._narrator = narrator
+        self._more = more
+        self._told = on_evaluation
         self.config = trainer.config
         self._started = self._last_save = self._last_evaluation = time.monotonic()
         self._tokens_at_evaluation = trainer.progress.tokens
@@ -71,6 +87,7 @@ class TrainingRun:
         words = evaluation.tokens - self._tokens_at_evaluation
         rate = words / max(now - self._last_evaluation, 1e-9)
         valid = evaluation.valid
+        self._lock.verify()
         append_metrics(
             self.directory,
             {
@@ -87,6 +104,7 @@ class TrainingRun:
             },
         )
         if evaluation.is_best:
+            self._lock.verify()
             save_model(self.directory / BEST, self._saved(self.trainer.judged))
         judged = "" if valid is None else f"validation perplexity {shown_perplexity(valid.loss)}, "
         self.say(
@@ -99,8 +117,11 @@ class TrainingRun:
             self.say(f"    {sentence}")
         self.trainer.network.train()
         self._last_evaluation, self._tokens_at_evaluation = time.monotonic(), evaluation.tokens
+        if self._told is not None:
+            self._told(evaluation)
 
     def on_save(self, state: TrainingState) -> None:
+        self._lock.verify()
         saved = self._saved(self.trainer.network, state)
         save_model(self.directory / LAST, saved, keep_as=self.directory / PREVIOUS)
         self._last_save = time.monotonic()
@@ -109,12 +130,10 @@ class TrainingRun:
 
     @property
     def tokens_per_epoch(self) -> int:
-        return self.trainer.total_tokens // self.config.epochs
+        return self.trainer.tokens_per_epoch
 
     def say(self, line: str) -> None:
-        """On standard error; a run goes on when nobody listens any more."""
-        with suppress(OSError):
-            tqdm.write(line, file=sys.stderr)
+        self._narrator.say(line)
 
     def _saved(self, network: RecurrentLM, training: TrainingState | None = None) -> SavedModel:
         progress = self.trainer.progress
@@ -136,26 +155,28 @@ class TrainingRun:
             training=training,
         )
 
-    def train(self, max_minutes: float | None) -> int:
-        """Train to the end, the time limit or a signal; returns the exit code."""
+    def train(self, deadline: float = math.inf, limit: str = "") -> int:
+        """Train to the end, until `deadline` on the monotonic clock (`limit` says what it is called), or to a
+        signal; returns the exit code.
+        """
         self._describe()
-        deadline = math.inf if max_minutes is None else self._started + 60 * max_minutes
-        with (
-            StopSignal() as stop,
-            progress_bar("training", self.trainer.total_tokens, self.trainer.progress.tokens) as self._bar,
-        ):
+        bar = self._narrator.bar("training", self.trainer.total_tokens, self.trainer.progress.tokens)
+        with StopSignal(quiet=isinstance(self._narrator, Silent)) as stop, bar as self._bar:
             finished = self.trainer.train(
                 self,
                 should_stop=lambda: bool(stop.number) or time.monotonic() > deadline,
                 interrupt_evaluation=lambda: bool(stop.number),
                 should_save=lambda: time.monotonic() - self._last_save > SAVE_SECONDS,
             )
+            if not finished and not stop.number and time.monotonic() > deadline:
+                with suppress(Interrupted):
+                    self.trainer.evaluate_here(self, lambda: bool(stop.number))
         if stop.number:
             self.say(f"interrupted at step {self.trainer.progress.step:,}; go on with --resume")
             return stop.exit_code
         if not finished and not (self.directory / BEST).exists():
             save_model(self.directory / BEST, self._saved(self.trainer.judged))
-        self._finish(finished, max_minutes)
+        self._finish(finished, limit if time.monotonic() > deadline else "")
         return 0
 
     def _describe(self) -> None:
@@ -174,7 +195,6 @@ class TrainingRun:
     def _run_values(self) -> dict[str, Any]:
         return {
             "langmodel": __version__,
-            "command": sys.argv[1:],
             "corpus": str(self.corpus.path.resolve()),
             "corpus_sha256": self.corpus.digest,
             "config": self.config.to_dict(),
@@ -183,26 +203,27 @@ class TrainingRun:
             "device": str(self.trainer.network.device),
             "threads": torch.get_num_threads(),
             "versions": {"python": platform.python_version(), "torch": torch.__version__},
+            **self._more,
         }
 
-    def _finish(self, finished: bool, max_minutes: float | None) -> None:
+    def _finish(self, finished: bool, limit: str) -> None:
         progress = asdict(self.trainer.progress)
         if math.isinf(progress["best_loss"]):
             progress["best_loss"] = None
         write_run(self.directory, {**self._run_values(), "finished": finished, "result": progress})
         rows = read_metrics(self.directory)
         drawn = bool(rows) and draw_curves(rows, self.tokens_per_epoch, self.directory / CURVES)
-        if not finished and max_minutes is not None and time.monotonic() > self._started + 60 * max_minutes:
-            self.say(f"stopped after {max_minutes:g} minutes; go on with --resume")
+        if not finished and limit:
+            self.say(f"stopped after {limit}; go on with --resume")
         elif not finished:
             self.say("stopped by another process; go on with --resume")
-        elif progress["epoch"] < self.config.epochs:
+        elif not self.trainer.is_over:
             self.say(f"stopped early: {self.config.patience} evaluations without a better loss")
         if rows and not drawn:
             self.say(f"{CURVES} not drawn; it needs matplotlib: pip install 'langmodel[plot]'")
         if progress["best_loss"] is not None:
             judged = "validation" if self.corpus.statistics["valid"].tokens else "training"
-            tell(f"best {judged} perplexity {shown_perplexity(progress['best_loss'])} "
-                 f"at step {progress['best_step']:,}")  # fmt: skip
+            self._narrator.tell(f"best {judged} perplexity {shown_perplexity(progress['best_loss'])} "
+                                f"at step {progress['best_step']:,}")  # fmt: skip
         files = [name for name in (BEST, LAST, METRICS, RUN, CURVES) if (self.directory / name).exists()]
-        tell(f"written to {self.directory}: {', '.join(files)}")
+        self._narrator.tell(f"written to {self.directory}: {', '.join(files)}")

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from langmodel.baselines.comparison import ORDER, Comparison, compare
-from langmodel.cli.model_report import shown_perplexity
-from langmodel.cli.report import tell
+from langmodel.display.model_report import shown_perplexity
+from langmodel.display.narration import Narrator
 from langmodel.inference.scoring import token_log_probs
 from langmodel.network.windows import IdArray
+from langmodel.ngrams.comparison import ORDER, Comparison, compare
 from langmodel.storage.model_file import SavedModel, load_model
 from langmodel.text.corpus import Corpus
 from langmodel.text.vocabulary import END_ID
@@ -29,7 +29,7 @@ def whole_sentences(ids: IdArray, most: int) -> IdArray:
     return ids[: np.flatnonzero(ids[:most] == END_ID).max(initial=-1) + 1]
 
 
-def compare_with_baselines(model: Path, corpus: Corpus, device: torch.device) -> None:
+def compare_with_baselines(model: Path, corpus: Corpus, device: torch.device, narrator: Narrator) -> None:
     """Print what the best network, a unigram, a 5-gram, and network and 5-gram together make of the
     validation split. Nothing is printed for a corpus without one.
     """
@@ -37,11 +37,11 @@ def compare_with_baselines(model: Path, corpus: Corpus, device: torch.device) ->
     if not len(valid):
         return
     if len(train) > MAX_TRAIN_TOKENS:
-        tell(f"not compared with n-grams: over {MAX_TRAIN_TOKENS:,} training tokens")
+        narrator.tell(f"not compared with n-grams: over {MAX_TRAIN_TOKENS:,} training tokens")
         return
     saved = load_model(model, device)
     log_probs = token_log_probs(saved.network, valid, saved.context)
-    tell(report(compare(log_probs, train, valid, len(corpus.vocabulary)), saved))
+    narrator.tell(report(compare(log_probs, train, valid, len(corpus.vocabulary)), saved))
 
 
 def report(found: Comparison, saved: SavedModel) -> str:
@@ -58,8 +58,8 @@ def report(found: Comparison, saved: SavedModel) -> str:
     lines += [f"  {name:<20}{shown_perplexity(loss):>10}{note}" for name, loss, note in rows]
     if found.network_loses:
         lines.append(
-            "  the network loses to the n-gram: train longer (--epochs), or on more text"
+            "  the network loses to the n-gram: train longer (--resume --epochs N), or on more text"
             if found.kneser_ney <= found.unigram
-            else "  the network loses even to the unigram: lower --learning-rate, or train longer (--epochs)"
+            else "  the network loses even to the unigram: lower --learning-rate, or train longer"
         )
     return "\n".join(lines)

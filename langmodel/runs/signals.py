@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -32,9 +33,11 @@ class StopSignal:
         self.number = number
         if not self._quiet:
             with suppress(OSError):
-                os.write(sys.stderr.fileno(), b"\nstopping after this step; once more to quit at once\n")
+                os.write(sys.stderr.fileno(), b"\nstopping after this step; press again to quit now\n")
 
     def __enter__(self) -> "StopSignal":
+        if threading.current_thread() is not threading.main_thread():
+            return self  # Python's signals belong to the main thread
         for number in (signal.SIGINT, signal.SIGTERM, HANGUP):
             # Under nohup, SIGHUP is ignored, and stays so.
             if number is not None and signal.getsignal(number) is not signal.SIG_IGN:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from langmodel.cli.report import rows_as_text
+from langmodel.display.reports import rows_as_text
 from langmodel.network.likelihood import perplexity
 from langmodel.storage.model_file import LAST, SavedModel
 from langmodel.training.config import TrainingConfig

@@ -1,15 +1,7 @@
 """What a person wants to know about a corpus or a run, as text; imports no torch."""
 
-from contextlib import suppress
-
 from langmodel.text.corpus import SPLITS, Corpus
 from langmodel.text.vocabulary import SPECIAL_TOKENS
-
-
-def tell(text: str) -> None:
-    """Print the outcome of work that is done and on disk; it is no failure that nobody reads it."""
-    with suppress(BrokenPipeError):
-        print(text, flush=True)
 
 
 def rows_as_text(rows: list[tuple[str, str]]) -> str:

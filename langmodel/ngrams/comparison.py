@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from langmodel.baselines.kneser_ney import Floats, KneserNey, unigram_log_probs
+from langmodel.ngrams.kneser_ney import Floats, KneserNey, unigram_log_probs
 
 ORDER = 5
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from nltk.lm import KneserNeyInterpolated
 from nltk.util import everygrams
 
-from langmodel.baselines.comparison import best_mixture, compare
-from langmodel.baselines.kneser_ney import KneserNey, unigram_log_probs
+from langmodel.ngrams.comparison import best_mixture, compare
+from langmodel.ngrams.kneser_ney import KneserNey, unigram_log_probs
 from langmodel.text.vocabulary import END_ID, START_ID
 
 VOCABULARY_SIZE = 9

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from langmodel.text.ngrams import UNSEEN, find
+from langmodel.ngrams.copied_runs import UNSEEN, find
 from langmodel.text.vocabulary import END_ID, START_ID
 
 Ids = npt.NDArray[np.int64]

@@ -1,0 +1,112 @@
+"""A new run that begins with a trained model's weights, on its own corpus or on another."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from langmodel.errors import ConfigError
+from langmodel.network.recurrent_lm import RecurrentLM
+from langmodel.storage.model_file import load_model, model_path
+from langmodel.text.corpus import Corpus
+from langmodel.text.vocabulary import SPECIAL_TOKENS, Vocabulary
+
+SHAPES = ("cell", "embedding_size", "hidden_size", "layers", "tied", "bias")
+"""Settings that a model's weights decide."""
+
+LEAST_SHARED = 0.05
+"""With a smaller share of known words, the model is of another language, or case."""
+
+
+@dataclass(frozen=True)
+class WarmStart:
+    """Where the weights came from."""
+
+    model: Path
+    known: int
+    """Words of the corpus that the model knows."""
+    words: int
+    """Of the corpus."""
+    same_vocabulary: bool
+
+    @property
+    def line(self) -> str:
+        if self.same_vocabulary:
+            return f"begins with the weights of {self.model}"
+        return (
+            f"begins with the weights of {self.model}, which knows {self.known:,} of the {self.words:,} "
+            f"words; {self.words - self.known:,} rows are drawn (preprocess --vocabulary-from avoids it)"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"model": str(self.model.resolve()), "known_words": self.known, "words": self.words}
+
+
+def settings_of(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The given settings with the model's shapes. Raises ConfigError where they contradict each other."""
+    a = load_model(model_path(path)).network.architecture
+    shapes: dict[str, Any] = {
+        "cell": a.cell,
+        "embedding_size": a.embedding_size,
+        "hidden_size": a.hidden_sizes,
+        "layers": len(a.hidden_sizes),
+        "tied": a.tied,
+        "bias": a.bias,
+    }
+    for name in SHAPES:
+        wanted = given.get(name, shapes[name])
+        if name == "hidden_size" and len(wanted) == 1:
+            wanted = wanted * len(a.hidden_sizes)
+        if wanted != shapes[name]:
+            raise ConfigError(
+                f"--{name.replace('_', '-')} {_shown(wanted)}, but {path} has {_shown(shapes[name])}; "
+                "leave it out, or train without --from"
+            )
+    return {**given, **shapes}
+
+
+def warm_start(network: RecurrentLM, path: Path, corpus: Corpus, generator: torch.Generator) -> WarmStart:
+    """Give a network the model's weights; rows of words that the model lacks are drawn like its rarer rows.
+
+    Raises ConfigError for a model that shares hardly a word with the corpus.
+    """
+    file = model_path(path)
+    saved = load_model(file)
+    theirs, ours = saved.vocabulary, corpus.vocabulary
+    known = sum(word in theirs for word in ours.words)
+    if known < LEAST_SHARED * len(ours.words):
+        raise ConfigError(
+            f"{path}: knows {known:,} of the {len(ours.words):,} words of {corpus.path}; begin with a model "
+            "of the same language, tokenizer and case, or preprocess with --vocabulary-from"
+        )
+    rows = _rows(ours, theirs)
+    weights = saved.network.state_dict()
+    by_word = {"embedding", "output", "output_bias"} & set(weights)
+    for name in sorted(by_word):
+        weights[name] = _rearranged(weights[name], rows, generator)
+    network.load_state_dict(weights)
+    return WarmStart(file, known, len(ours.words), ours.words == theirs.words)
+
+
+def _rows(ours: Vocabulary, theirs: Vocabulary) -> Tensor:
+    """For each of our rows, the model's; -1 for a word that it lacks."""
+    words = [theirs.id_of(word) if word in theirs else -1 for word in ours.words]
+    return torch.tensor([*range(len(SPECIAL_TOKENS)), *words])
+
+
+def _rearranged(table_VX: Tensor, rows: Tensor, generator: torch.Generator) -> Tensor:
+    """The table in our order; new rows as like the rarer half of the known ones as chance allows."""
+    result = table_VX[rows.clamp(min=0)].clone()
+    new = rows < 0
+    if bool(new.any()):
+        rarer = table_VX[len(table_VX) // 2 :]
+        drawn = torch.randn(result[new].shape, generator=generator)
+        result[new] = rarer.mean(0) + drawn * rarer.std(0)
+    return result
+
+
+def _shown(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
