@@ -9,7 +9,15 @@ from pathlib import Path
 
 import click
 
-from langmodel.cli.options import Choice, device_option, model_argument, threads_option
+from langmodel.cli.options import (
+    Choice,
+    device_option,
+    model_argument,
+    reading_of,
+    reading_options,
+    threads_option,
+    warned_if_wrapped,
+)
 from langmodel.display.bars import counted
 from langmodel.display.reports import rows_as_text
 from langmodel.errors import ConfigError, CorpusError, InputError
@@ -22,20 +30,25 @@ from langmodel.network.evaluation import Likelihood
 from langmodel.network.windows import IdArray
 from langmodel.runs.run_corpus import corpus_of_run, open_matching_corpus
 from langmodel.text.corpus import Corpus, is_corpus
-from langmodel.text.sources import read_lines
+from langmodel.text.reading import read_sentences
+from langmodel.text.sentences import SENTENCES
+from langmodel.text.sources import Reading, read_lines
 
 
-class _Characters:
-    """Lines that are counted as they pass: characters of the lines with words, and their ends."""
+class _Text:
+    """The sentences of a text as they are read; and its characters, with the ends of paragraphs."""
 
-    def __init__(self, lines: Iterable[str]) -> None:
-        self._lines = lines
-        self.count = 0
+    def __init__(self, lm: LanguageModel, source: str, sentences: str | None, reading: Reading) -> None:
+        self.characters = 0
+        lines = counted(read_lines(source, reading), "evaluating", answered=False)
+        self._sentences = read_sentences(
+            warned_if_wrapped(lines, sentences or lm.pipeline.sentences), lm.pipeline, sentences
+        )
 
     def __iter__(self) -> Iterator[str]:
-        for line in self._lines:
-            self.count += len(line) + 1 if line.strip() else 0
-            yield line
+        for sentence in self._sentences:
+            self.characters += sentence.paragraph_characters
+            yield sentence.text
 
 
 def _split(corpus: Corpus, split: str) -> IdArray:
@@ -74,7 +87,7 @@ class Evaluated:
 
     @property
     def bits(self) -> float | None:
-        """A character, over the open vocabulary if there is one.
+        """Per character, over the open vocabulary if there is one.
 
         Without an open vocabulary, a text with unknown words has no such figure: the less a model knew, the
         better it would look.
@@ -121,18 +134,17 @@ class Evaluated:
         ]
         if self.bits is not None:
             over = "" if self.opened is None else ", open vocabulary"
-            rows.append(("bits a character", f"{self.bits:.4f} ({self.characters:,} with line ends{over})"))
+            rows.append(("bits per character", f"{self.bits:.4f} ({self.characters:,} with line ends{over})"))
         elif self.characters:
-            rows.append(("bits a character", "none that compares with other models: add --open-vocabulary"))
+            rows.append(("bits per character", "none that compares with other models: add --open-vocabulary"))
         return rows_as_text(rows)
 
 
-def print_scores(lm: LanguageModel, file: str, context: str | None, name: str) -> None:
-    """Each line with words of a text, as `score` prints it; sums at the end where a format has them."""
+def print_scores(lm: LanguageModel, text: Iterable[str], file: str, context: str | None, name: str) -> None:
+    """Each sentence of a text, as `score` prints it; sums at the end where a format has them."""
     style = Style(file=file, per_word=True, srilm_debug=2)
     chosen = FORMATS[name]
-    full = (line for line in counted(read_lines(file), "scoring", answered=True) if line.strip())
-    scores = lm.score_lines(full, context or lm.context, detailed=chosen.detailed(style))
+    scores = lm.score_lines(text, context or lm.context, detailed=chosen.detailed(style))
     for line in chosen.write(scores, style):
         print(line)
 
@@ -159,15 +171,23 @@ def print_scores(lm: LanguageModel, file: str, context: str | None, name: str) -
     "--format", "format_", type=Choice(list(FORMATS)),
     help="Of a FILE: every word, as `score` prints it, instead of a table. Lines without words are left out.",
 )  # fmt: skip
+@click.option(
+    "--sentences", type=Choice(SENTENCES),
+    help="How a FILE is split.  [default: as the model's corpus was]",
+)  # fmt: skip
+@reading_options
 @device_option
 @threads_option
 def command(
     model: Path, data: str | None, split: str | None, context: str | None, adapt: str | None,
-    open_vocabulary: int | None, as_json: bool, format_: str | None, device: str, threads: int | None,
+    open_vocabulary: int | None, as_json: bool, format_: str | None, sentences: str | None,
+    column: str | None, field: str | None, encoding: str | None, clean: str | None,
+    device: str, threads: int | None,
 ) -> None:  # fmt: skip
     """Print the perplexity of MODEL (a run directory or a .safetensors file) on a text or a split.
 
-    Without FILE or CORPUS_DIR, the corpus that the run was trained on. A FILE holds a sentence a line.
+    Without FILE or CORPUS_DIR, the corpus that the run was trained on. A FILE is anything that `preprocess`
+    takes, and is split into sentences as the model's corpus was.
     """
     prepare_cpu(threads)
     lm = load(model, device)
@@ -193,12 +213,13 @@ def command(
     elif format_ is not None:
         if as_json or open_vocabulary:
             raise ConfigError("--format prints every word; leave out --json and --open-vocabulary")
-        print_scores(lm, data, context, format_)
+        text = _Text(lm, data, sentences, reading_of(column, field, encoding, clean))
+        print_scores(lm, text, data, context, format_)
         return
     else:
-        text = _Characters(counted(read_lines(data), "evaluating", answered=False))
+        text = _Text(lm, data, sentences, reading_of(column, field, encoding, clean))
         result = lm.evaluate_lines(text, context)
-        name, characters = data, text.count
+        name, characters = data, text.characters
     if not result.tokens:
         raise CorpusError(f"{name}: no words to evaluate")
     evaluated = Evaluated(

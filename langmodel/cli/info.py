@@ -6,16 +6,40 @@ import click
 
 from langmodel.display.model_report import model_report
 from langmodel.display.reports import corpus_report
+from langmodel.errors import InputError
+from langmodel.network.device import prepare_cpu
+from langmodel.runs.doctor import examine
 from langmodel.storage.model_file import load_model, model_path
-from langmodel.text.corpus import is_corpus, open_corpus
+from langmodel.text.corpus import Corpus, is_corpus, open_corpus
+
+
+def _check(corpus: Corpus) -> None:
+    prepare_cpu(None)
+    faults = 0
+    for finding in examine(corpus):
+        faults += finding.is_fault
+        print(f"{'! ' if finding.is_fault else '  '}{finding.text}")
+    print(f"{faults} to mend" if faults else "nothing to mend")
 
 
 @click.command("info")
-@click.argument("path", type=click.Path(path_type=Path))
-def command(path: Path) -> None:
-    """Describe a corpus directory, a run directory or a .safetensors file."""
-    if is_corpus(path):
-        print(corpus_report(open_corpus(path)))
-        return
-    file = model_path(path)
-    print(model_report(file, load_model(file)))
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH...")
+@click.option(
+    "--check", is_flag=True,
+    help="Of a corpus: unknown words by vocabulary size, duplicates, odd text, time per epoch; with remedies.",
+)  # fmt: skip
+def command(paths: tuple[Path, ...], check: bool) -> None:
+    """Describe corpus directories, run directories and .safetensors files."""
+    for number, path in enumerate(paths):
+        if number:
+            print()
+        if is_corpus(path):
+            corpus = open_corpus(path)
+            print(corpus_report(corpus))
+            if check:
+                _check(corpus)
+        elif check:
+            raise InputError(f"{path}: --check is for a corpus directory; leave it out")
+        else:
+            file = model_path(path)
+            print(model_report(file, load_model(file)))

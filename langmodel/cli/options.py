@@ -1,7 +1,8 @@
 """Options that several verbs share, and the rule that a flag's default is its config field's."""
 
 import math
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,6 +13,7 @@ import click
 from langmodel.text.cleaning import CLEANERS
 from langmodel.text.decoding import UTF_8
 from langmodel.text.sources import Reading
+from langmodel.text.wrapping import WrapWatch
 
 if TYPE_CHECKING:
     _FloatParameter = click.ParamType[float]
@@ -104,6 +106,23 @@ threads_option = click.option(
     type=click.IntRange(1, MAX_THREADS),
     help="CPU threads.  [default: OMP_NUM_THREADS, or all usable cores]",
 )
+
+
+def warned_if_wrapped(lines: Iterable[str], sentences: str) -> Iterator[str]:
+    """The lines; where each is taken for a sentence and they look wrapped, one warning on standard error."""
+    if sentences != "line":
+        yield from lines
+        return
+    watch, has_warned = WrapWatch(), False
+    for line in lines:
+        watch.look(line)
+        if not has_warned and watch.looks_wrapped:
+            has_warned = True
+            print(
+                "WARNING: the lines look wrapped, and each is taken for a sentence; add --sentences punkt",
+                file=sys.stderr,
+            )
+        yield line
 
 
 def setting(config: type, flag: str, help: str, **parameters: Any) -> Callable[[F], F]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from langmodel.cli.advice import apostrophe_advice
 from langmodel.cli.options import Choice, device_option, given, model_argument, setting, threads_option
 from langmodel.display.bars import counted
 from langmodel.errors import ConfigError
@@ -20,7 +21,10 @@ from langmodel.ngrams.copied_runs import CopiedRuns
 from langmodel.runs.run_corpus import corpus_of_run, open_matching_corpus
 from langmodel.text.sources import read_lines
 
-DEFAULT_COUNT = 10
+DEFAULT_COUNT, DEFAULT_PASSAGES = 10, 1
+
+LONG = 40
+"""Words of a single sentence beyond which a person may want a passage instead."""
 
 MAX_OVERLAP, MAX_BEAM = 20, 1_000
 
@@ -54,7 +58,12 @@ FORMATS = {
 
 @click.command("sample")
 @model_argument
-@click.option("-n", "count", type=click.IntRange(min=0), help=f"Sentences.  [default: {DEFAULT_COUNT}]")
+@click.option(
+    "-n",
+    "count",
+    type=click.IntRange(min=0),
+    help=f"How many.  [default: {DEFAULT_COUNT}; {DEFAULT_PASSAGES} with --sentences]",
+)
 @click.option("--prefix", default="", help="How every sentence begins.")
 @setting(SamplingSettings, "--temperature", "Below 1: safer; above 1: wilder; 0: always the likeliest word.")
 @setting(SamplingSettings, "--top-k", "Only the k likeliest words; 0: all.")
@@ -63,6 +72,12 @@ FORMATS = {
 @setting(SamplingSettings, "--length", "Exactly so many words; 0: as it comes.")
 @setting(SamplingSettings, "--min-length", "Words at least; END is ruled out until then.")
 @setting(SamplingSettings, "--max-length", "Words at most; a longer sentence is cut off.")
+@setting(SamplingSettings, "--sentences", "In a row, as one passage; the lengths are each sentence's.")
+@setting(
+    SamplingSettings,
+    "--balance/--no-balance",
+    "Quotation marks and brackets close before the end, and none closes what was not opened.",
+)
 @setting(
     SamplingSettings,
     "--unk",
@@ -93,7 +108,7 @@ FORMATS = {
 )  # fmt: skip
 @click.option(
     "--seed", type=click.IntRange(0, MAX_SEED),
-    help="Same seed, same sentences, of any number the first.  [default: random]",
+    help="Same seed, same sentences; a larger -n only adds to them.  [default: random]",
 )  # fmt: skip
 @click.option(
     "--format", "format_", type=Choice(list(FORMATS)), default="text", show_default=True,
@@ -121,7 +136,13 @@ def command(
         raise ConfigError(f"--beam {beam} says how many sentences there are; leave out -n")
     if wanted.length and {"min_length", "max_length"} & set(given(settings)):
         raise ConfigError("--length is exact; leave out --min-length and --max-length")
-    count = DEFAULT_COUNT if count is None else count
+    if beam and wanted.sentences > 1:
+        raise ConfigError("--beam finds single sentences; leave out --sentences")
+    if wanted.min_length >= LONG and wanted.sentences == 1:
+        print(
+            f"note: for longer text, --sentences {wanted.min_length // 15} draws a passage", file=sys.stderr
+        )
+    count = (DEFAULT_COUNT if wanted.sentences == 1 else DEFAULT_PASSAGES) if count is None else count
     beginnings = [prefix] if prefixes is None else list(read_lines(str(prefixes)))
     banned = (
         [*ban, *(word for line in read_lines(str(ban_file)) if (word := line.strip()))] if ban_file else ban
@@ -137,6 +158,8 @@ def command(
         unknown = lm.unknown_words(lm.pipeline.tokenize(beginning))
         if unknown:
             print(f"note: unknown in the prefix, so read as UNK: {', '.join(unknown)}", file=sys.stderr)
+            if advice := apostrophe_advice(lm, beginning):
+                print(advice, file=sys.stderr)
     copies, rare_words = None, None
     if max_overlap is not None or novelty or wanted.unk == "copy-rare":
         text = open_matching_corpus(lm, corpus_of_run(model) if corpus is None else corpus)

@@ -1,18 +1,32 @@
 """`langmodel score`: log-probability of each input line."""
 
-from itertools import chain, islice
+from dataclasses import replace
+from itertools import chain, islice, tee
 from pathlib import Path
 
 import click
 
-from langmodel.cli.options import Choice, device_option, model_argument, threads_option
+from langmodel.cli.advice import ApostropheAdvice
+from langmodel.cli.options import (
+    Choice,
+    device_option,
+    model_argument,
+    reading_of,
+    reading_options,
+    threads_option,
+    warned_if_wrapped,
+)
 from langmodel.display.bars import counted
 from langmodel.errors import ConfigError
 from langmodel.formats.score_tables import FORMATS, LN_OF_BASE, Style
 from langmodel.inference.language_model import load
+from langmodel.inference.results import TextPlace
 from langmodel.network.architecture import CONTEXTS
 from langmodel.network.device import prepare_cpu
-from langmodel.text.sources import read_rows
+from langmodel.text.decoding import ROW_BREAKS
+from langmodel.text.reading import read_sentences
+from langmodel.text.sentences import SENTENCES
+from langmodel.text.sources import read_documents
 
 
 @click.command("score")
@@ -36,6 +50,11 @@ from langmodel.text.sources import read_rows
     "--context", type=Choice(CONTEXTS), default="sentence", show_default=True,
     help="sentence: each line from the zero state. document: the state is carried from line to line.",
 )  # fmt: skip
+@click.option(
+    "--sentences", type=Choice(SENTENCES), default="line", show_default=True,
+    help="line: one row per line. punkt: one row per sentence, with its place in the text (tsv, jsonl).",
+)  # fmt: skip
+@reading_options
 @device_option
 @threads_option
 def command(
@@ -48,12 +67,18 @@ def command(
     srilm_debug: int,
     srilm_unk: bool,
     context: str,
+    sentences: str,
+    column: str | None,
+    field: str | None,
+    encoding: str | None,
+    clean: str | None,
     device: str,
     threads: int | None,
 ) -> None:
     """Print the log-probability of each line of FILE, or of standard input, under MODEL.
 
     A line is one sentence; its END is counted, START is not. Blank lines get a row too: P(END | START).
+    FILE is anything that `preprocess` takes; of a table, the lines of its cells.
     """
     for flag, is_given, formats in (
         ("--base", base is not None, ("tsv", "jsonl")),
@@ -66,12 +91,24 @@ def command(
             raise ConfigError(f"{flag} is for --format {' and '.join(formats)}; leave it out")
     prepare_cpu(threads)
     lm = load(model, device)
-    style = Style(base or "e", per_word, header, file, srilm_debug, srilm_unk)
+    splits = sentences != "line"
+    style = Style(base or "e", per_word, header, file, srilm_debug, srilm_unk, places=splits)
     chosen = FORMATS[format_]
-    lines = read_rows(file)
+    reading = reading_of(column, field, encoding, clean)
+    lines = (line for document in read_documents(file, reading, ROW_BREAKS) for line in document.lines)
     first = list(islice(lines, 1))  # a file that cannot be read is refused before a header is printed
-    scores = lm.score_lines(
-        counted(chain(first, lines), "scoring", answered=True), context, detailed=chosen.detailed(style)
-    )
-    for line in chosen.write(scores, style):
+    read = counted(chain(first, lines), "scoring", answered=True)
+    advice = ApostropheAdvice(lm)
+    if splits:
+        texts, placed = tee(read_sentences(read, lm.pipeline, sentences))
+        scores = lm.score_lines(
+            (sentence.text for sentence in texts), context, detailed=chosen.detailed(style)
+        )
+        scores = (
+            replace(score, place=TextPlace(s.line, s.char_start, s.end_line, s.char_end))
+            for score, s in zip(scores, placed, strict=False)
+        )
+    else:
+        scores = lm.score_lines(warned_if_wrapped(read, sentences), context, detailed=chosen.detailed(style))
+    for line in chosen.write(advice.watched(scores), style):
         print(line)

@@ -3,15 +3,17 @@
 import json
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass, fields
 from typing import Any
 
-from langmodel.inference.results import SentenceScore, WordScore
+from langmodel.inference.results import SentenceScore, TextPlace, WordScore
 from langmodel.network.likelihood import perplexity
 from langmodel.text.alignment import whitespace_words, word_spans
 from langmodel.text.vocabulary import SPECIAL_TOKENS, START_ID, UNK_ID
 
 LN_OF_BASE = {"e": 1.0, "2": math.log(2), "10": math.log(10)}
+
+PLACE = tuple(field.name for field in fields(TextPlace))
 
 BLANK_MARK = "\u2581"
 
@@ -33,6 +35,8 @@ class Style:
     srilm_debug: int = 0
     srilm_unk: bool = False
     """SRILM's -unk: an unknown word is the word <unk>. Without it, unknown words are left out."""
+    places: bool = False
+    """tsv, jsonl: with the place of each sentence in its text."""
 
     def log(self, natural: float) -> float:
         return natural / LN_OF_BASE[self.base]
@@ -73,12 +77,14 @@ def _tsv(scores: Iterator[SentenceScore], style: Style) -> Iterator[str]:
         yield from _tsv_words(scores, style)
         return
     if style.header:
-        yield f"sentence_id\tlog_prob_base_{style.base}\ttokens\toov\tperplexity\ttext"
+        place = "".join(f"{name}\t" for name in PLACE) if style.places else ""
+        yield f"sentence_id\tlog_prob_base_{style.base}\ttokens\toov\tperplexity\t{place}text"
     for sentence, score in enumerate(scores, start=1):
         text = score.text.translate(IN_CELL)
+        place = "".join(f"{value}\t" for value in astuple(score.place)) if score.place else ""
         yield (
             f"{sentence}\t{_six(style.log(score.log_prob))}\t{score.tokens}\t{score.oov}"
-            f"\t{score.perplexity:.4f}\t{text}"
+            f"\t{score.perplexity:.4f}\t{place}{text}"
         )
 
 
@@ -86,9 +92,11 @@ def _tsv_words(scores: Iterator[SentenceScore], style: Style) -> Iterator[str]:
     """A row for every word and for END. `input_word` numbers the line's own whitespace words."""
     base = style.base
     if style.header:
+        place_names = list(PLACE) if style.places else []
         yield "\t".join([
             "sentence_id", "token_id", "word", f"surprisal_base_{base}", f"log_prob_base_{base}", "oov",
             "rank", f"entropy_base_{base}", "input_word", "char_start", "char_end",
+            *(f"sentence_{name}" for name in place_names),
         ])  # fmt: skip
     for sentence, score in enumerate(scores, start=1):
         spans = word_spans(score.text, [word.word for word in score.words[:-1]])
@@ -99,6 +107,7 @@ def _tsv_words(scores: Iterator[SentenceScore], style: Style) -> Iterator[str]:
             yield "\t".join([
                 str(sentence), str(token), word.word.translate(IN_CELL), _six(-log_prob), _six(log_prob),
                 f"{word.oov:d}", str(word.rank), _six(entropy), *map(str, place),
+                *(map(str, astuple(score.place)) if score.place else ()),
             ])  # fmt: skip
 
 
@@ -120,6 +129,8 @@ def _jsonl(scores: Iterator[SentenceScore], style: Style) -> Iterator[str]:
                 for word in score.words
             ],
         }
+        if score.place is not None:
+            row |= asdict(score.place)
         yield json.dumps(row, ensure_ascii=False)
 
 
@@ -233,9 +244,11 @@ def _neural_complexity(scores: Iterator[SentenceScore], style: Style) -> Iterato
 
 FORMATS: dict[str, Format] = {
     "tsv": Format(
-        _tsv, "a header that states the base, then a row a line (--per-word: a word)", lambda s: s.per_word
+        _tsv,
+        "a header that states the base, then a row per line (--per-word: per word)",
+        lambda s: s.per_word,
     ),
-    "jsonl": Format(_jsonl, "an object a line, with its words"),
+    "jsonl": Format(_jsonl, "an object per line, with its words"),
     "kenlm": Format(_kenlm, "as KenLM's query prints (base 10)"),
     "srilm": Format(_srilm, "as ngram -ppl -debug N prints (base 10)"),
     "lm-zoo": Format(_lm_zoo, "LM Zoo's surprisal table (base 2)"),

@@ -11,6 +11,7 @@ import torch
 
 from langmodel.errors import ConfigError
 from langmodel.inference import scoring
+from langmodel.inference.balance import Balance
 from langmodel.inference.beam import beam_search
 from langmodel.inference.demands import avoids, copies_at_most, includes
 from langmodel.inference.prefix_tree import score_prefix_tree
@@ -28,6 +29,7 @@ from langmodel.network.windows import IdArray
 from langmodel.ngrams.copied_runs import CopiedRuns
 from langmodel.storage.model_file import SavedModel, load_model, model_path
 from langmodel.text.pipeline import Pipeline
+from langmodel.text.reading import read_sentences
 from langmodel.text.vocabulary import END_ID, SPECIAL_TOKENS, UNK_ID, Vocabulary
 
 Texts = TypeVar("Texts", bound=Iterable[str])
@@ -203,14 +205,14 @@ class LanguageModel:
         drawn = sample_ids(
             self.network, n, settings,
             prefix=prefix_ids, banned=[ids[0] for ids in named.values() if len(ids) == 1], demands=demands,
-            generator=generator,
+            balance=Balance.of(self.vocabulary) if settings.balance else None, generator=generator,
         )  # fmt: skip
         for one, tries in drawn:
             sentence = worded(one, words, self.pipeline, self.vocabulary)
             if copies is not None:
                 sentence = replace(sentence, longest_copied_run=copies.longest_run(one.ids))
             if settings.unk == "copy-rare" and rare_words is not None:
-                sentence = filled(sentence, one.ids, len(words), rare_words, self.pipeline, filling)
+                sentence = filled(sentence, one.ids, len(prefix_ids), rare_words, self.pipeline, filling)
             yield sentence, tries
 
     def likeliest(
@@ -246,15 +248,25 @@ class LanguageModel:
             raise ConfigError(f"the word {word!r} is not in the vocabulary; no sentence can have it")
         return ids
 
-    def _prefix(self, prefix: str, settings: SamplingSettings) -> tuple[list[str], list[int]]:
-        words = self.pipeline.tokenize(prefix) if prefix else []
+    def _prefix(self, prefix: str, settings: SamplingSettings) -> tuple[list[list[str]], list[int]]:
+        """The words of each sentence of a prefix, and its ids, END between two sentences."""
+        texts = [prefix] if prefix else []
+        if prefix and settings.sentences > 1:
+            texts = [sentence.text for sentence in read_sentences([prefix], self.pipeline)]
+        sentences = [self.pipeline.tokenize(text) for text in texts]
         most = settings.length + 1 if settings.length else settings.max_length
-        if len(words) >= most:
+        if sentences and len(sentences[-1]) >= most:
             flag = "length" if settings.length else "max length"
             raise ConfigError(
-                f"the prefix has {len(words)} words; {flag} is {settings.length or most}, raise it"
+                f"the prefix has {len(sentences[-1])} words; {flag} is {settings.length or most}, raise it"
             )
-        return words, self.pipeline.encode(words, self.vocabulary)
+        if len(sentences) > settings.sentences:
+            raise ConfigError(f"the prefix has {len(sentences)} sentences; raise --sentences")
+        ids: list[int] = []
+        for number, words in enumerate(sentences):
+            ids += [END_ID] if number else []
+            ids += self.pipeline.encode(words, self.vocabulary)
+        return sentences, ids
 
     @torch.inference_mode()
     def hidden_states(self, text: str) -> HiddenStates:

@@ -37,12 +37,24 @@ class WordScore:
 
 
 @dataclass(frozen=True)
+class TextPlace:
+    """Where a sentence stands in its text: lines from 1, characters of a line from 0, the end excluded."""
+
+    line: int
+    char_start: int
+    end_line: int
+    char_end: int
+
+
+@dataclass(frozen=True)
 class SentenceScore:
     """Probability of a sentence: of its words and of END, given START."""
 
     text: str
     words: tuple[WordScore, ...]
     """END is the last."""
+    place: TextPlace | None = None
+    """In the text that it was cut out of, if it was."""
 
     @property
     def log_prob(self) -> float:

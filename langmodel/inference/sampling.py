@@ -4,13 +4,14 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from langmodel.errors import SamplingError
+from langmodel.inference.balance import Balance
 from langmodel.inference.demands import Demand, free_of_unknown_words
 from langmodel.inference.filters import Filter, ban, make_filters, only
 from langmodel.inference.settings import SamplingSettings
@@ -34,7 +35,7 @@ BLOCK = 128
 
 @dataclass(frozen=True)
 class DrawnSentence:
-    """Ids without END; the prefix stands first."""
+    """Ids without the last END; the prefix stands first. Of a passage, END stands between sentences."""
 
     ids: list[int]
     log_prob: float
@@ -77,6 +78,7 @@ def sample_ids(
     prefix: Sequence[int] = (),
     banned: Sequence[int] = (),
     demands: Sequence[Demand] = (),
+    balance: Balance | None = None,
     generator: torch.Generator,
 ) -> Iterator[tuple[DrawnSentence, int]]:
     """`count` sentences that begin with `prefix`, have none of `banned` and meet all `demands`, as they come.
@@ -99,7 +101,7 @@ def sample_ids(
             )
         # How many are drawn together must not depend on how many are wanted, or only at the end.
         size = 1 if always_the_same else min(BATCH_SENTENCES, max(16, tries) if demands else count - kept)
-        for sentence in _draw_batch(network, size, settings, prefix, banned, generator):
+        for sentence in _draw_batch(network, size, settings, prefix, banned, balance, generator):
             if kept == count:
                 return
             tries += 1
@@ -114,11 +116,21 @@ def sample_ids(
                     yield sentence, max(kept, tries)
 
 
-def _banned(settings: SamplingSettings, banned: Sequence[int], length: int) -> list[int]:
-    """What must not come next after `length` words."""
-    least = settings.length or settings.min_length
-    unknown = [UNK_ID] if settings.unk == "reject" else []
-    return [START_ID, *banned, *unknown, *([END_ID] if length < least else [])]
+@dataclass
+class _Row:
+    """A passage while it is drawn."""
+
+    ids: list[int]
+    """With END between sentences."""
+    words: int
+    """Of the present sentence."""
+    sentences: int = 1
+    """Begun so far."""
+    owed: list[int] = field(default_factory=list)
+    """Closing marks, the next one last."""
+    log_prob: float = 0.0
+    log_kept: float = 0.0
+    finished: bool = False
 
 
 def _draw_batch(
@@ -127,67 +139,120 @@ def _draw_batch(
     settings: SamplingSettings,
     prefix: Sequence[int],
     banned: Sequence[int],
+    balance: Balance | None,
     generator: torch.Generator,
 ) -> list[DrawnSentence]:
     filters = make_filters(settings)
-    stop_at_unk = settings.unk == "resample-sentence"
     # At exact length, one more step draws END.
     last = settings.length + 1 if settings.length else settings.max_length
-
-    ids = [list(prefix) for _ in range(count)]
-    log_probs, log_kept = [0.0] * count, [0.0] * count
-    finished = [False] * count
-    hidden_1O, state = network.read(prefix)
+    begun = list(prefix[::-1]).index(END_ID) if END_ID in prefix else len(prefix)
+    owed = [] if balance is None else balance.after(prefix)
+    rows = [_Row(list(prefix), begun, owed=[*owed]) for _ in range(count)]
+    # What is read after END is the START of the next sentence.
+    hidden_1O, state = network.read([START_ID if id == END_ID else id for id in prefix])
     hidden_BO = hidden_1O.expand(count, -1)
     state = select_state(state, [0] * count)
-    active = list(range(count))
-    length = len(prefix)
-    while active and length < last:
+    active = list(range(count)) if begun < last else []
+    always = [START_ID, *banned, *([UNK_ID] if settings.unk == "reject" else [])]
+    while active:
         # A column a sentence, used or not: so a sentence does not depend on how many there are.
         uniform = torch.rand(BATCH_SENTENCES, generator=generator, dtype=torch.float64)[active]
         raw_BV = logits(hidden_BO, network.output_weight, network.output_bias).cpu()
-        ends_here = bool(settings.length) and length >= settings.length
+        ends_here = bool(settings.length) and rows[active[0]].words >= settings.length
         rules = [only(END_ID)] if ends_here else filters
-        chosen_B, log_prob_B, kept_B = _choose(raw_BV, _banned(settings, banned, length), rules, uniform)
+        limits = (
+            _Limits() if ends_here else _limits([rows[number] for number in active], settings, balance, last)
+        )
+        chosen_B, log_prob_B, kept_B = _choose(raw_BV, always, rules, uniform, limits)
         keep: list[int] = []
+        inputs: list[int] = []
         drawn = zip(chosen_B.tolist(), log_prob_B.tolist(), kept_B.tolist(), strict=True)
-        for row, (id, log_prob, kept) in enumerate(drawn):
-            sentence = active[row]
-            log_probs[sentence] += log_prob
-            log_kept[sentence] += kept
-            if id == END_ID:
-                finished[sentence] = True
+        for place, (id, log_prob, kept) in enumerate(drawn):
+            row = rows[active[place]]
+            row.log_prob += log_prob
+            row.log_kept += kept
+            if not _take(row, id, settings, balance) or row.words >= last:
                 continue
-            ids[sentence].append(id)
-            if not (stop_at_unk and id == UNK_ID):
-                keep.append(row)
-        length += 1
+            keep.append(place)
+            inputs.append(START_ID if id == END_ID else id)
         if not keep:
             break
         if len(keep) < len(active):
-            active = [active[row] for row in keep]
+            active = [active[place] for place in keep]
             state = select_state(state, keep)
-            chosen_B = chosen_B[keep]
-        hidden_1BO, state = network(chosen_B.to(network.device).unsqueeze(0), state)
+        hidden_1BO, state = network(torch.tensor([inputs], device=network.device), state)
         hidden_BO = hidden_1BO[0]
-    return [DrawnSentence(*parts) for parts in zip(ids, log_probs, log_kept, finished, strict=True)]
+    return [DrawnSentence(row.ids, row.log_prob, row.log_kept, row.finished) for row in rows]
+
+
+def _take(row: _Row, id: int, settings: SamplingSettings, balance: Balance | None) -> bool:
+    """Add what was drawn; whether the passage goes on."""
+    if id == END_ID:
+        row.finished = row.sentences == settings.sentences
+        if row.finished:
+            return False
+        row.sentences, row.words = row.sentences + 1, 0
+        row.ids.append(id)
+        return True
+    row.ids.append(id)
+    row.words += 1
+    if balance is not None:
+        balance.follow(row.owed, id)
+    return not (id == UNK_ID and settings.unk == "resample-sentence")
+
+
+@dataclass
+class _Limits:
+    """What single rows must not draw: pairs of a row and an id; and the one id that some rows must draw."""
+
+    rows: list[int] = field(default_factory=list)
+    ids: list[int] = field(default_factory=list)
+    forced: dict[int, int] = field(default_factory=dict)
+
+
+def _limits(rows: Sequence[_Row], settings: SamplingSettings, balance: Balance | None, last: int) -> _Limits:
+    least = settings.length or settings.min_length
+    limits = _Limits()
+    for number, row in enumerate(rows):
+        out = [END_ID] if row.words < least else []
+        if balance is not None:
+            if row.owed and last - row.words <= len(row.owed):
+                limits.forced[number] = row.owed[-1]  # there is just room to close what is open
+                continue
+            may_end = row.sentences < settings.sentences
+            out += balance.ruled_out(row.owed, may_end=may_end)
+        limits.rows += [number] * len(out)
+        limits.ids += out
+    return limits
 
 
 def _choose(
-    raw_BV: Tensor, banned: Sequence[int], filters: Sequence[Filter], uniform_B: Tensor
+    raw_BV: Tensor,
+    banned: Sequence[int],
+    filters: Sequence[Filter],
+    uniform_B: Tensor,
+    limits: _Limits,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """A word for every row, its log-probability under the unfiltered model, and log(1 - p(UNK)) there."""
     probabilities_BV = torch.softmax(raw_BV, 1)
     kept_B = log_of_the_others(raw_BV, probabilities_BV, UNK_ID)
     if bool(kept_B.isnan().any()):
         raise SamplingError("the network's numbers overflow; its weights are not those of a trained model")
-    if not filters and bool((probabilities_BV[:, banned].sum(1) < MOST_BANNED).all()):
-        probabilities_BV[:, banned] = 0.0
-        chosen_B = draw(probabilities_BV, uniform_B)
-        return chosen_B, probabilities_BV.gather(1, chosen_B.unsqueeze(1)).squeeze(1).log(), kept_B
+    if not filters and not limits.forced:
+        allowed_BV = probabilities_BV.clone() if limits.ids else probabilities_BV
+        before_B = allowed_BV.sum(1)
+        allowed_BV[limits.rows, limits.ids] = 0.0
+        allowed_BV[:, banned] = 0.0
+        if bool((allowed_BV.sum(1) > (1 - MOST_BANNED) * before_B).all()):
+            chosen_B = draw(allowed_BV, uniform_B)
+            return chosen_B, allowed_BV.gather(1, chosen_B.unsqueeze(1)).squeeze(1).log(), kept_B
+        probabilities_BV = torch.softmax(raw_BV, 1)
     normalizer_B1 = raw_BV.amax(1, keepdim=True) - probabilities_BV.amax(1, keepdim=True).log()
-    filtered_BV = raw_BV.clone()
-    for apply in (ban(banned), *filters):
+    filtered_BV = ban(banned)(raw_BV.clone())
+    filtered_BV[limits.rows, limits.ids] = -torch.inf
+    for row, id in limits.forced.items():
+        filtered_BV[row] = only(id)(filtered_BV[row : row + 1])[0]
+    for apply in filters:
         filtered_BV = apply(filtered_BV)
     if not bool((filtered_BV.amax(1) > -math.inf).all()):
         raise SamplingError("every word is ruled out; lower --min-length or ban less")

@@ -12,6 +12,9 @@ MAX_SEED = 2**32 - 1
 MAX_TEMPERATURE = 1e6
 """Beyond it every word is as likely as any other."""
 
+MAX_SENTENCES = 10_000
+"""In a row."""
+
 UNK_POLICIES = ("reject", "resample-sentence", "keep", "copy-rare")
 
 
@@ -31,13 +34,17 @@ class SamplingSettings:
     max_length: int = 100
     length: int = 0
     """Exactly so many words, whatever the least and the most; 0: as it comes."""
+    sentences: int = 1
+    """In a row, as one passage: the state is carried over their ends, as in training; lengths are of each."""
+    balance: bool = True
+    """Quotation marks and brackets close before the end, and none closes what was not opened."""
     unk: str = "reject"
     """`reject` renormalises without UNK at each step; `resample-sentence` drops sentences with UNK;
     `keep` lets UNK stand; `copy-rare` lets a rare word of the corpus stand for it. The first two are
     different distributions."""
 
     def __post_init__(self) -> None:
-        for name in ("top_k", "min_length", "max_length", "length"):
+        for name in ("top_k", "min_length", "max_length", "length", "sentences"):
             try:
                 operator.index(getattr(self, name))
             except TypeError:
@@ -64,5 +71,7 @@ class SamplingSettings:
                 f"max length must be at least 1 and at least min length ({self.min_length}), "
                 f"got {self.max_length}"
             )
+        if not 1 <= self.sentences <= MAX_SENTENCES:
+            raise ConfigError(f"sentences must be from 1 to {MAX_SENTENCES:,}, got {self.sentences}")
         if self.unk not in UNK_POLICIES:
             raise ConfigError(f"unknown unk policy {self.unk!r}; choose from {', '.join(UNK_POLICIES)}")

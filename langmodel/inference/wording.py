@@ -8,7 +8,7 @@ import torch
 from langmodel.inference.results import SampledSentence
 from langmodel.inference.sampling import DrawnSentence
 from langmodel.text.pipeline import Pipeline
-from langmodel.text.vocabulary import UNK_ID, Vocabulary
+from langmodel.text.vocabulary import END_ID, UNK_ID, Vocabulary
 
 
 def spelled(word: str, pipeline: Pipeline, vocabulary: Vocabulary) -> list[int]:
@@ -26,13 +26,43 @@ def spelled(word: str, pipeline: Pipeline, vocabulary: Vocabulary) -> list[int]:
 
 
 def worded(
-    drawn: DrawnSentence, prefix: Sequence[str], pipeline: Pipeline, vocabulary: Vocabulary
+    drawn: DrawnSentence, prefix: Sequence[Sequence[str]], pipeline: Pipeline, vocabulary: Vocabulary
 ) -> SampledSentence:
-    """The sentence in words; those of the prefix are as they were given, but for their case."""
-    new = drawn.ids[len(prefix) :]
-    words = (*pipeline.normalize_sentence(prefix), *pipeline.decode(new, vocabulary))
-    text = pipeline.detokenize(words)
-    return SampledSentence(words, text, drawn.log_prob, drawn.log_kept, drawn.finished, has_unk=UNK_ID in new)
+    """The sentence, or passage, in words; those of the prefix (one list per sentence) as they were given, but
+    for their case.
+    """
+    given = sum(map(len, prefix)) + max(0, len(prefix) - 1)
+    new = drawn.ids[given:]
+    sentences = [[*pipeline.normalize_sentence(words)] for words in prefix] or [[]]
+    for part, ids in enumerate(_split(new)):
+        if part:
+            sentences.append([])
+        sentences[-1] += pipeline.decode(ids, vocabulary)
+    return SampledSentence(
+        tuple(word for sentence in sentences for word in sentence),
+        together(sentences, pipeline),
+        drawn.log_prob,
+        drawn.log_kept,
+        drawn.finished,
+        has_unk=UNK_ID in new,
+    )
+
+
+def together(sentences: Sequence[Sequence[str]], pipeline: Pipeline) -> str:
+    """Sentences as running text."""
+    blank = "" if pipeline.tokenizer == "jieba" else " "
+    return blank.join(pipeline.detokenize(sentence) for sentence in sentences)
+
+
+def _split(ids: Sequence[int]) -> list[list[int]]:
+    """What stands between the ENDs."""
+    parts: list[list[int]] = [[]]
+    for id in ids:
+        if id == END_ID:
+            parts.append([])
+        else:
+            parts[-1].append(id)
+    return parts
 
 
 def filled(

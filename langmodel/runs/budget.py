@@ -81,7 +81,7 @@ def plan_for(
     least, most = PROBE_SECONDS
     seconds = min(max(PROBE_SHARE * 60 * minutes, least), most)
     probe = Trainer(copy.deepcopy(network), corpus.split("train"), corpus.split("valid"), config)
-    step, tokens_per_step = _step_time(probe, seconds)
+    step, tokens_per_step = step_time(probe, seconds)
     evaluation = _evaluation_time(probe, corpus)
     reserve = _comparison_time(network, corpus) if compares else 0.0
     left = AIM * 60 * minutes - (time.monotonic() - since) - reserve
@@ -104,7 +104,7 @@ def _three_digits(number: float) -> float:
     return float(f"{rounded:.6g}")
 
 
-def _step_time(trainer: Trainer, seconds: float) -> tuple[float, float]:
+def step_time(trainer: Trainer, seconds: float) -> tuple[float, float]:
     """Mean seconds and tokens of a step, after the first few, which are slow."""
     windows = (window for epoch in range(10**9) for window in trainer.windows(epoch))
     trainer.network.train()

@@ -138,7 +138,7 @@ class _Run:
             given = settings_of(self.options.from_model, given)
             config = TrainingConfig(**given)
         elif self.options.suit:
-            config, line = suited_settings(self.corpus, given)
+            config, line = suited_settings(self.corpus, given, plans_epochs=self.options.minutes is not None)
             lines += [line] if line else []
         generator = torch.Generator().manual_seed(config.seed)
         network = RecurrentLM(config.architecture(len(self.corpus.vocabulary)), generator)

@@ -14,17 +14,23 @@ BY_TOKENS: tuple[tuple[int, dict[str, Any]], ...] = (
 """Up to so many tokens of the training split, these settings stand in place of the defaults."""
 
 
-def suited_settings(corpus: Corpus, given: Mapping[str, Any]) -> tuple[TrainingConfig, str]:
+def suited_settings(
+    corpus: Corpus, given: Mapping[str, Any], *, plans_epochs: bool
+) -> tuple[TrainingConfig, str]:
     """The given settings, the rest to suit the corpus; and a line that says what was chosen, if anything.
 
     Settings that say what network or training is wanted (any but those of how a run is followed) are taken
-    to be a whole: beside them, the defaults stand.
+    to be a whole: beside them, the defaults stand. A run that `plans_epochs` by the clock needs none.
     """
     tokens = corpus.statistics["train"].targets
     suited = next((settings for most, settings in BY_TOKENS if tokens <= most), {})
     if not suited or not set(given) <= INDEPENDENT:
         return TrainingConfig(**given), ""
-    chosen = {name: value for name, value in suited.items() if name not in given}
+    chosen = {
+        name: value
+        for name, value in suited.items()
+        if name not in given and not (plans_epochs and name == "epochs")
+    }
     if not chosen:
         return TrainingConfig(**given), ""
     flags = " ".join(

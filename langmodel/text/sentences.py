@@ -225,7 +225,7 @@ def learn_punkt(passages: list[str]) -> PunktParameters:
     if installed is not None:
         return installed
     if sum(passage.count(" ") + 1 for passage in passages) < PUNKT_TRAINING_WORDS:
-        return PunktParameters("abbreviation list", abbreviations=tuple(sorted(ENGLISH_ABBREVIATIONS)))
+        return listed_abbreviations()
     from nltk.tokenize.punkt import PunktTrainer
 
     trainer = PunktTrainer()
@@ -233,6 +233,11 @@ def learn_punkt(passages: list[str]) -> PunktParameters:
     trainer.train("\n".join(passages), finalize=False)
     trainer.finalize_training()
     return _as_data("trained on the corpus", trainer.get_params(), extra=ENGLISH_ABBREVIATIONS)
+
+
+def listed_abbreviations() -> PunktParameters:
+    """Common English abbreviations, and nothing else."""
+    return PunktParameters("abbreviation list", abbreviations=tuple(sorted(ENGLISH_ABBREVIATIONS)))
 
 
 def _installed_punkt() -> PunktParameters | None:

@@ -17,6 +17,7 @@ class WrapWatch:
     """Told one line after another; judges by those that end in mid-sentence, and how full they are."""
 
     def __init__(self) -> None:
+        self._judged_at = 0
         self._followed = 0
         self._lengths: list[int] = []
         self._before = ""
@@ -34,6 +35,9 @@ class WrapWatch:
     @property
     def looks_wrapped(self) -> bool:
         """Never by fewer than ENOUGH_LINES."""
+        if self._followed < 1.1 * self._judged_at:
+            return False  # nothing new to judge by
+        self._judged_at = self._followed
         lengths = sorted(self._lengths)
         if self._followed < ENOUGH_LINES or len(lengths) < WRAPPED_SHARE * self._followed:
             return False

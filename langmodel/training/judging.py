@@ -8,6 +8,7 @@ from torch.nn import Parameter
 
 from langmodel.network.evaluation import Likelihood
 from langmodel.network.windows import Windows
+from langmodel.storage.training_state import TrainingState
 from langmodel.training.averaging import AveragedNetwork
 from langmodel.training.config import TrainingConfig
 from langmodel.training.distributed import Ranks
@@ -34,10 +35,15 @@ class Judge:
         """The learning rate of the step with this number, from 0, in windows of the usual length."""
         return self.config.learning_rate * self.schedule.share(step - self.progress.cycle_step)
 
-    def evaluate(self, observer: Observer, should_stop: Callable[[], bool]) -> None:
+    def evaluate(
+        self, observer: Observer, state: Callable[[], TrainingState], should_stop: Callable[[], bool]
+    ) -> None:
         """The evaluation that is due. Raises Interrupted; nothing has changed then."""
         progress = self.progress
         train_loss, valid = self._measure(should_stop)
+        if not progress.evaluations:
+            # Before the best model is written, or a crash in between would leave nothing to resume.
+            observer.on_save(state())
         loss = train_loss if valid is None else valid.loss
         progress.evaluated_step = progress.step
         is_best = loss < progress.best_loss

@@ -165,10 +165,7 @@ class Trainer:
         while True:
             if self._evaluation_is_due():
                 try:
-                    if not progress.evaluations:
-                        # Before the best model is written, or a crash in between left nothing to resume.
-                        self._save(observer)
-                    self._judge.evaluate(observer, interrupt_evaluation)
+                    self._judge.evaluate(observer, self.state, interrupt_evaluation)
                 except Interrupted:
                     self._save(observer)
                     return False  # it is still due when the run goes on
