@@ -1,13 +1,16 @@
 """Word-level recurrent language models: preprocess, train, sample, score.
 
 import langmodel
-lm = langmodel.load("checkpoints/demo")
+corpus = langmodel.preprocess("novel.txt", "corpora/novel")
+run = langmodel.train(corpus, "checkpoints/novel", minutes=10)
+lm = run.model  # or langmodel.load("checkpoints/novel")
 lm.score("the cat sat .").log_prob
 for sentence in lm.sample(10, seed=1):
     print(sentence)
 lm.next_words("the cat", k=5)
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from langmodel.errors import LangModelError
@@ -15,10 +18,29 @@ from langmodel.errors import LangModelError
 if TYPE_CHECKING:
     from langmodel.inference.language_model import LanguageModel, load
     from langmodel.inference.settings import SamplingSettings
+    from langmodel.runs.preparing import preprocess
+    from langmodel.runs.training import Run, open_run, train
+    from langmodel.text.corpus import Corpus, open_corpus
 
 __version__ = "0.1.0"
 
-__all__ = ["LangModelError", "LanguageModel", "SamplingSettings", "load"]
+HOMES = {
+    "Corpus": "text.corpus",
+    "LanguageModel": "inference.language_model",
+    "Run": "runs.training",
+    "SamplingSettings": "inference.settings",
+    "load": "inference.language_model",
+    "open_corpus": "text.corpus",
+    "open_run": "runs.training",
+    "preprocess": "runs.preparing",
+    "train": "runs.training",
+}
+"""Where each public name lives: it is imported, and torch perhaps with it, when it is asked for."""
+
+__all__ = [
+    "Corpus", "LangModelError", "LanguageModel", "Run", "SamplingSettings", "load", "open_corpus", "open_run",
+    "preprocess", "train",
+]  # fmt: skip
 
 
 def __dir__() -> list[str]:
@@ -26,13 +48,6 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for, and torch with it, only then."""
-    if name == "SamplingSettings":
-        from langmodel.inference import settings
-
-        return settings.SamplingSettings
-    if name in __all__:
-        from langmodel.inference import language_model
-
-        return getattr(language_model, name)
+    if name in HOMES:
+        return getattr(import_module(f"langmodel.{HOMES[name]}"), name)
     raise AttributeError(f"module 'langmodel' has no attribute {name!r}")

@@ -7,14 +7,12 @@ import click
 
 import langmodel
 from langmodel.cli.options import threads_option
-from langmodel.cli.preprocess import run_preprocess
 from langmodel.display.narration import Narrator
 from langmodel.display.reports import corpus_report
 from langmodel.inference.results import SentenceScore
 from langmodel.inference.settings import SamplingSettings
 from langmodel.runs.run_directory import RunOptions
 from langmodel.runs.training import run_training
-from langmodel.text.preprocess import PreprocessConfig
 
 CORPUS, RUN = Path("corpora/demo"), Path("checkpoints/demo")
 
@@ -48,7 +46,7 @@ def command(threads: int | None) -> int:
     Writes corpora/demo and checkpoints/demo in the current directory; trains for three minutes at most.
     """
     print("1. preprocess: the English documentation inside this Python (pydoc:)\n", flush=True)
-    corpus = run_preprocess(("pydoc:",), CORPUS, PreprocessConfig(case="keep"), workers=1)
+    corpus = langmodel.preprocess("pydoc:", CORPUS, case="keep", workers=1)
     print(corpus_report(corpus))
     print("\n2. train\n", flush=True)
     options = RunOptions(max_minutes=MAX_MINUTES, overwrite=True, suit=False)

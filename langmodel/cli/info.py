@@ -26,7 +26,7 @@ def _check(corpus: Corpus) -> None:
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH...")
 @click.option(
     "--check", is_flag=True,
-    help="Of a corpus: unknown words by vocabulary size, duplicates, odd text, time per epoch; with remedies.",
+    help="Of a corpus: unknown words by vocabulary size, duplicates, odd text, time per epoch.",
 )  # fmt: skip
 def command(paths: tuple[Path, ...], check: bool) -> None:
     """Describe corpus directories, run directories and .safetensors files."""

@@ -1,89 +1,18 @@
 """`langmodel preprocess`: raw text -> corpus directory."""
 
-import multiprocessing
-import signal
-import sys
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
 from langmodel.cli.options import Choice, given, reading_of, reading_options, setting
-from langmodel.cores import usable_cores
-from langmodel.display.bars import progress_bar
 from langmodel.display.narration import Narrator
 from langmodel.display.reports import corpus_report
-from langmodel.errors import ConfigError
+from langmodel.runs.preparing import checked_settings, run_preprocess
 from langmodel.text.casing import CASES
-from langmodel.text.corpus import Corpus, is_corpus, open_corpus
-from langmodel.text.pipeline import Pipeline
-from langmodel.text.preprocess import PreprocessConfig, preprocess
+from langmodel.text.preprocess_config import SPLIT_BY, PreprocessConfig
 from langmodel.text.sentences import SENTENCES
 from langmodel.text.tokenizers import TOKENIZERS
-from langmodel.text.vocabulary import Vocabulary
-
-LARGE_SOURCE_BYTES = 4 * 2**20
-"""Smaller files are done before a process pool has started."""
-
-
-@contextmanager
-def _executor(workers: int) -> Iterator[Executor | None]:
-    """A pool of processes, or none for one worker."""
-    if workers == 1:
-        yield None
-        return
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_leave_interrupts_to_parent) as pool:
-        yield pool
-
-
-def _leave_interrupts_to_parent() -> None:
-    """Ctrl-C reaches every process of a terminal."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _worth_sharing_out(sources: tuple[str, ...]) -> bool:
-    sizes = [Path(source).stat().st_size for source in sources if Path(source).is_file()]
-    return len(sizes) < len(sources) or sum(sizes) > LARGE_SOURCE_BYTES
-
-
-DECIDED_BY_VOCABULARY = ("vocabulary_size", "min_count", "tokenizer", "sentences", "case", "unk_token")
-
-
-def words_of(path: Path) -> tuple[Vocabulary, Pipeline]:
-    """The vocabulary and pipeline of a corpus, a run or a model."""
-    if is_corpus(path):
-        corpus = open_corpus(path)
-        return corpus.vocabulary, corpus.pipeline
-    from langmodel.storage.model_file import load_model, model_path  # torch, which few runs need
-
-    saved = load_model(model_path(path))
-    return saved.vocabulary, saved.pipeline
-
-
-def _say_note(note: str) -> None:
-    print(note if note.startswith("WARNING") else f"note: {note}", file=sys.stderr)
-
-
-def run_preprocess(
-    sources: tuple[str, ...],
-    output: Path,
-    config: PreprocessConfig,
-    workers: int,
-    **files: Any,
-) -> Corpus:
-    """Preprocess with a bar on a terminal; the corpus that results."""
-    notes: list[str] = []
-    with progress_bar("preprocessing") as bar, _executor(workers) as executor:
-        corpus = preprocess(
-            sources, output, config, executor=executor, on_tokens=bar.update, on_note=notes.append, **files
-        )
-    for note in notes:
-        _say_note(note)
-    return corpus
 
 
 @click.command("preprocess")
@@ -122,7 +51,7 @@ def run_preprocess(
     PreprocessConfig,
     "--split-by",
     "What is held out whole; auto: documents of a collection, lines of a file.",
-    type=Choice(["auto", "document", "line"]),
+    type=Choice(SPLIT_BY),
 )
 @click.option(
     "--vocabulary-from",
@@ -154,28 +83,15 @@ def command(
     the English documentation inside this Python (pydoc:numpy,torch adds installed packages). A corpus that is
     in the output directory already is replaced.
     """
-    if workers is None:
-        workers = usable_cores() if _worth_sharing_out(sources) else 1
-    if lowercase is not None:
-        if "case" in given(settings):
-            raise ConfigError("--case and --lowercase exclude each other")
-        settings["case"] = "lower" if lowercase else "keep"
-    if vocabulary_from is not None:
-        decided = sorted({*given(settings)} & set(DECIDED_BY_VOCABULARY))
-        if decided:
-            raise ConfigError(f"--{decided[0].replace('_', '-')} comes from --vocabulary-from; leave one out")
-    config = PreprocessConfig(**given(settings))
-    replaces = is_corpus(output)
     corpus = run_preprocess(
         sources,
         output,
-        config,
-        workers,
+        checked_settings(given(settings), lowercase, vocabulary_from is not None),
+        reading_of(column, field, encoding, clean),
+        Narrator(),
         valid=valid,
         test=test,
-        reading=reading_of(column, field, encoding, clean),
-        vocabulary_from=None if vocabulary_from is None else words_of(vocabulary_from),
+        vocabulary_from=vocabulary_from,
+        workers=workers,
     )
     Narrator().tell(corpus_report(corpus))
-    if replaces:
-        print("note: it took the place of an older corpus", file=sys.stderr)

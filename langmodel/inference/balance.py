@@ -57,12 +57,18 @@ class Balance:
         elif id in self.closers:
             owed.append(self.closers[id])
 
-    def ruled_out(self, owed: list[int], *, may_end: bool) -> list[int]:
-        """Ids that must not come next: what closes nothing, opens again, and END while something is owed."""
+    def ruled_out(self, owed: list[int], *, may_end: bool, room: int) -> list[int]:
+        """Ids that must not come next: what closes nothing, opens again or opens without `room` (in words) to
+        close, and END while something is owed.
+        """
         next_owed = owed[-1] if owed else UNK_ID
         out = [id for id in self.strict if id != next_owed]
-        if owed:
-            out += [opener for opener, closer in self.closers.items() if closer in owed and opener != closer]
-            if not may_end:
-                out.append(END_ID)
+        has_room = room >= len(owed) + 2
+        out += [
+            opener
+            for opener, closer in self.closers.items()
+            if (closer in owed and opener != closer) or not (has_room or opener in owed)
+        ]
+        if owed and not may_end:
+            out.append(END_ID)
         return out

@@ -220,7 +220,7 @@ def _limits(rows: Sequence[_Row], settings: SamplingSettings, balance: Balance |
                 limits.forced[number] = row.owed[-1]  # there is just room to close what is open
                 continue
             may_end = row.sentences < settings.sentences
-            out += balance.ruled_out(row.owed, may_end=may_end)
+            out += balance.ruled_out(row.owed, may_end=may_end, room=last - row.words)
         limits.rows += [number] * len(out)
         limits.ids += out
     return limits

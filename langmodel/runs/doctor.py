@@ -72,8 +72,8 @@ def _unknown(corpus: Corpus) -> Iterator[Finding]:
         split = corpus.statistics[name]
         if split.tokens and split.unknown > 0.15 * split.tokens:
             yield Finding(
-                f"{name}: {split.unknown / split.tokens:.1%} of the words are unknown; raise --vocabulary-size, or "
-                "use another --tokenizer",
+                f"{name}: {split.unknown / split.tokens:.1%} of the words are unknown; raise "
+                "--vocabulary-size, or use another --tokenizer",
                 is_fault=True,
             )
 
@@ -102,10 +102,10 @@ def _duplicates(corpus: Corpus) -> Iterator[Finding]:
         )
     for name in ("valid", "test"):
         shared = sum(sentence in train for sentence in seen[name])
-        if seen[name] and shared > 0.01 * len(seen[name]):
+        if seen[name] and shared > 0.03 * len(seen[name]):
             yield Finding(
-                f"{name}: {shared / len(seen[name]):.1%} of its sentences also stand in train, so its perplexity "
-                "flatters; use --split-by document, or a --" + name + " text of its own",
+                f"{name}: {shared / len(seen[name]):.1%} of its sentences also stand in train, so its "
+                "perplexity flatters; use --split-by document, or a --" + name + " text of its own",
                 is_fault=True,
             )
     refrains = [(n, text) for text, n in train.items() if n >= OFTEN]
@@ -121,7 +121,7 @@ def _lengths(corpus: Corpus) -> Iterator[Finding]:
     yield Finding(f"sentences: {mean:.1f} words on average, the longest {split.longest_sentence:,}")
     if split.longest_sentence > LONG_SENTENCE:
         yield Finding(
-            f"a sentence of {split.longest_sentence:,} words: a list, or text that was not split; see --sentences",
+            f"a sentence of {split.longest_sentence:,} words: a list, or not split; see --sentences",
             is_fault=True,
         )
     if mean < 3 and corpus.pipeline.tokenizer != "character":

@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, NoReturn, cast
+from typing import Any, BinaryIO, NoReturn, cast
 
 from langmodel.errors import CorpusError
 
@@ -105,7 +105,8 @@ def _zip_members(path: Path) -> Iterator[tuple[str, BinaryIO]]:
         _report(path, len(taken), [info.filename for info in members if not _is_text_name(info.filename)])
         for info in taken:
             with archive.open(info) as stream:
-                yield info.filename, cast(BinaryIO, stream)
+                if _streams_text(info.filename, stream):
+                    yield info.filename, cast(BinaryIO, stream)
 
 
 def _tar_members(path: Path) -> Iterator[tuple[str, BinaryIO]]:
@@ -122,8 +123,9 @@ def _tar_members(path: Path) -> Iterator[tuple[str, BinaryIO]]:
                 continue
             stream = archive.extractfile(member)
             assert stream is not None
-            taken += 1
-            yield member.name, cast(BinaryIO, stream)
+            if _streams_text(member.name, stream):
+                taken += 1
+                yield member.name, cast(BinaryIO, stream)
     _report(path, taken, skipped)
 
 
@@ -132,6 +134,11 @@ def _is_text_name(name: str) -> bool:
     return path.suffix.lower() in TEXT_SUFFIXES and not any(
         part.startswith((".", "__MACOSX")) for part in path.parts
     )
+
+
+def _streams_text(name: str, stream: Any) -> bool:
+    """As for a file: a name without a suffix says nothing of what is inside."""
+    return bool(PurePosixPath(name).suffix) or b"\0" not in stream.peek(BEGINNING_BYTES)[:BEGINNING_BYTES]
 
 
 def _check_names(path: Path, names: list[str]) -> None:
