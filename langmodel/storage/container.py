@@ -18,7 +18,7 @@ from torch import Tensor
 
 from langmodel.errors import LangModelError, ModelFileError, NewerFormatError
 
-FORMAT = 2
+FORMAT = 3
 """Raised when an older langmodel could no longer read what this one writes."""
 
 KEY = "langmodel"

@@ -15,7 +15,7 @@ from langmodel.errors import ConfigError, CorpusError
 from langmodel.text.pipeline import Pipeline
 from langmodel.text.vocabulary import END_ID, START_ID, Vocabulary
 
-FORMAT = 1
+FORMAT = 2
 
 SPLITS = ("train", "valid", "test")
 

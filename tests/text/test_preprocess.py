@@ -228,7 +228,7 @@ def damage(corpus: Corpus, name: str, change) -> None:
     [
         ("corpus.json", lambda data: data[:40]),
         ("corpus.json", lambda data: b"[]"),
-        ("corpus.json", lambda data: data.replace(b'"format": 1', b'"format": 99')),
+        ("corpus.json", lambda data: data.replace(b'"format": 2', b'"format": 99')),
         ("vocabulary.json", lambda data: data.replace(b'"cat"', b'"dog"')),
         ("vocabulary.json", lambda data: b""),
         ("train.npy", lambda data: data[:-1]),
