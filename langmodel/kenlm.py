@@ -22,7 +22,8 @@ from torch import Tensor
 
 import langmodel.network.cells as cells
 from langmodel.errors import LangModelError
-from langmodel.inference.language_model import END_TEXT, load
+from langmodel.inference.language_model import load
+from langmodel.inference.wording import END_TEXT
 from langmodel.network.likelihood import log_probabilities, perplexity
 from langmodel.text.vocabulary import END_ID, START_ID, UNK_ID
 

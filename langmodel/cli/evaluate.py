@@ -144,7 +144,7 @@ def print_scores(lm: LanguageModel, text: Iterable[str], file: str, context: str
     """Each sentence of a text, as `score` prints it; sums at the end where a format has them."""
     style = Style(file=file, per_word=True, srilm_debug=2)
     chosen = FORMATS[name]
-    scores = lm.score_lines(text, context or lm.context, detailed=chosen.detailed(style))
+    scores = lm.score_lines(text, context or lm.context, detail=chosen.detail(style))
     for line in chosen.write(scores, style):
         print(line)
 

@@ -27,6 +27,7 @@ COMMANDS = {
     "stimuli": "surprisal of the regions of experimental sentences",
     "rescore": "an n-best list with this model's scores in it",
     "tune-nbest": "weights for rescore, from a list with references",
+    "compare": "several runs: what differs, what was reached",
     "info": "what a corpus, a run or a model is",
     "import-tutorial": "the RNN tutorial's weights -> a model",
     "demo": "the four jobs on the built-in corpus",

@@ -13,6 +13,7 @@ from langmodel.cli.advice import apostrophe_advice
 from langmodel.cli.options import Choice, device_option, given, model_argument, setting, threads_option
 from langmodel.display.bars import counted
 from langmodel.errors import ConfigError
+from langmodel.inference.drawing import SamplingRequest
 from langmodel.inference.language_model import load
 from langmodel.inference.results import SampledSentence
 from langmodel.inference.settings import MAX_SEED, UNK_POLICIES, SamplingSettings
@@ -181,10 +182,11 @@ def command(
                 continue
             assert seed is not None
             before = tries
-            for sentence, drawn in lm.draw(
-                count, seed=(seed + number) % (MAX_SEED + 1), prefix=beginning, settings=wanted, ban=banned,
-                include=include, copies=copies, most_copied=max_overlap, rare_words=rare_words,
-            ):  # fmt: skip
+            request = SamplingRequest(
+                prefix=beginning, settings=wanted, ban=banned, include=include, copies=copies,
+                most_copied=max_overlap, rare_words=rare_words,
+            )  # fmt: skip
+            for sentence, drawn in lm.draw(count, request, seed=(seed + number) % (MAX_SEED + 1)):
                 kept, tries = kept + 1, before + drawn
                 yield sentence
 

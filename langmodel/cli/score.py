@@ -1,5 +1,7 @@
 """`langmodel score`: log-probability of each input line."""
 
+import os
+import sys
 from dataclasses import replace
 from itertools import chain, islice, tee
 from pathlib import Path
@@ -18,6 +20,7 @@ from langmodel.cli.options import (
 )
 from langmodel.display.bars import counted
 from langmodel.errors import ConfigError
+from langmodel.formats.score_page import colored_line
 from langmodel.formats.score_tables import FORMATS, LN_OF_BASE, Style
 from langmodel.inference.language_model import load
 from langmodel.inference.results import TextPlace
@@ -40,6 +43,10 @@ from langmodel.text.sources import read_documents
     "--base", type=Choice(list(LN_OF_BASE)), help="Of logarithms, in tsv and jsonl.  [default: e]",
 )  # fmt: skip
 @click.option("--per-word", is_flag=True, help="tsv: a row for every word and for END (</s>).")
+@click.option(
+    "--color", is_flag=True,
+    help="The words alone, coloured by surprisal, on a terminal; plain elsewhere, and where NO_COLOR is set.",
+)  # fmt: skip
 @click.option("--header/--no-header", default=True, help="tsv: whether there is a header row.")
 @click.option(
     "--srilm-debug", type=click.IntRange(0, 2), default=0, show_default=True,
@@ -63,6 +70,7 @@ def command(
     format_: str,
     base: str | None,
     per_word: bool,
+    color: bool,
     header: bool,
     srilm_debug: int,
     srilm_unk: bool,
@@ -101,14 +109,17 @@ def command(
     advice = ApostropheAdvice(lm)
     if splits:
         texts, placed = tee(read_sentences(read, lm.pipeline, sentences))
-        scores = lm.score_lines(
-            (sentence.text for sentence in texts), context, detailed=chosen.detailed(style)
-        )
+        scores = lm.score_lines((sentence.text for sentence in texts), context, detail=chosen.detail(style))
         scores = (
             replace(score, place=TextPlace(s.line, s.char_start, s.end_line, s.char_end))
             for score, s in zip(scores, placed, strict=False)
         )
     else:
-        scores = lm.score_lines(warned_if_wrapped(read, sentences), context, detailed=chosen.detailed(style))
+        scores = lm.score_lines(warned_if_wrapped(read, sentences), context, detail=chosen.detail(style))
+    if color:
+        is_shown = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        for score in advice.watched(scores):
+            print(colored_line(score) if is_shown else " ".join(word.word for word in score.words[:-1]))
+        return
     for line in chosen.write(advice.watched(scores), style):
         print(line)

@@ -144,6 +144,7 @@ class _WithPresets(click.Command):
 )  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace the run in the directory.")
 @click.option("--baselines/--no-baselines", default=True, help="Compare the result with n-grams in the end.")
+@click.option("--tensorboard", is_flag=True, help="Write the evaluations for TensorBoard too.")
 @device_option
 @threads_option
 def command(
@@ -157,6 +158,7 @@ def command(
     resume: bool,
     overwrite: bool,
     baselines: bool,
+    tensorboard: bool,
     device: str,
     threads: int | None,
     **settings: Any,
@@ -179,6 +181,7 @@ def command(
         overwrite=overwrite,
         from_model=from_model,
         compare=baselines,
+        tensorboard=tensorboard,
         suit=preset is None and config_file is None,
         command=tuple(sys.argv[1:]),
     )

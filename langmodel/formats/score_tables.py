@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, astuple, dataclass, fields
 from typing import Any
 
+from langmodel.formats.score_page import html_page
 from langmodel.inference.results import SentenceScore, TextPlace, WordScore
 from langmodel.network.likelihood import perplexity
 from langmodel.text.alignment import whitespace_words, word_spans
@@ -48,8 +49,8 @@ class Format:
 
     write: Callable[[Iterator[SentenceScore], Style], Iterator[str]]
     help: str
-    detailed: Callable[[Style], bool] = lambda style: False
-    """Whether it shows each word's rank or entropy, which take a pass over every distribution."""
+    detail: Callable[[Style], str] = lambda style: "log_prob"
+    """What it shows of each word: more than its log-probability takes passes over every distribution."""
 
 
 def _bits(nats: float) -> float:
@@ -246,13 +247,16 @@ FORMATS: dict[str, Format] = {
     "tsv": Format(
         _tsv,
         "a header that states the base, then a row per line (--per-word: per word)",
-        lambda s: s.per_word,
+        lambda s: "rank" if s.per_word else "log_prob",
     ),
     "jsonl": Format(_jsonl, "an object per line, with its words"),
     "kenlm": Format(_kenlm, "as KenLM's query prints (base 10)"),
     "srilm": Format(_srilm, "as ngram -ppl -debug N prints (base 10)"),
+    "html": Format(
+        html_page, "a page: each word coloured by its surprisal or its rank", lambda s: "expected"
+    ),
     "lm-zoo": Format(_lm_zoo, "LM Zoo's surprisal table (base 2)"),
     "neural-complexity": Format(
-        _neural_complexity, "word, surprisal, entropy and its reduction (base 2)", lambda s: True
+        _neural_complexity, "word, surprisal, entropy and its reduction (base 2)", lambda s: "rank"
     ),
 }

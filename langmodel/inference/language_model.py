@@ -1,24 +1,28 @@
 """LanguageModel: the face of a trained model. Text in; sentences and probabilities out."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import tee
-from operator import index
 from pathlib import Path
-from typing import TypeVar
+from types import MappingProxyType
+from typing import Any, overload
 
 import torch
 
-from langmodel.errors import ConfigError
-from langmodel.inference import scoring
-from langmodel.inference.balance import Balance
+from langmodel.errors import ConfigError, CorpusError
+from langmodel.inference import drawing, scoring
 from langmodel.inference.beam import beam_search
-from langmodel.inference.demands import avoids, copies_at_most, includes
+from langmodel.inference.drawing import SamplingRequest, several
 from langmodel.inference.prefix_tree import score_prefix_tree
-from langmodel.inference.results import HiddenStates, NextWord, SampledSentence, SentenceScore, WordScore
-from langmodel.inference.sampling import sample_ids
-from langmodel.inference.settings import MAX_SEED, SamplingSettings
-from langmodel.inference.wording import filled, spelled, worded
+from langmodel.inference.results import (
+    HiddenStates,
+    NextWord,
+    SampledSentence,
+    Samples,
+    Scores,
+    SentenceScore,
+)
+from langmodel.inference.settings import SamplingSettings, changed
+from langmodel.inference.wording import sentence_score, spelled, worded
 from langmodel.network import evaluation
 from langmodel.network.architecture import CONTEXTS
 from langmodel.network.device import choose_device
@@ -27,36 +31,14 @@ from langmodel.network.likelihood import log_probabilities
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.network.windows import IdArray
 from langmodel.ngrams.copied_runs import CopiedRuns
-from langmodel.storage.model_file import SavedModel, load_model, model_path
+from langmodel.storage.model_file import SavedModel, load_model, model_path, save_model
 from langmodel.text.pipeline import Pipeline
 from langmodel.text.reading import read_sentences
-from langmodel.text.vocabulary import END_ID, SPECIAL_TOKENS, UNK_ID, Vocabulary
-
-Texts = TypeVar("Texts", bound=Iterable[str])
-
-END_TEXT = SPECIAL_TOKENS[END_ID]
+from langmodel.text.sources import read_lines
+from langmodel.text.vocabulary import UNK_ID, Vocabulary
 
 EVALUATION_SENTENCES = 64
 """Sentences evaluated side by side in `context=sentence`; a document is read in one column, exactly."""
-
-
-def _sentence_score(text: str, words: list[str], ids: list[int], scores: scoring.Scores) -> SentenceScore:
-    return SentenceScore(
-        text,
-        tuple(
-            WordScore(word, log_prob, id == UNK_ID, id, *(details and (details[0], int(details[1]))))
-            for word, id, (log_prob, *details) in zip(
-                [*words, END_TEXT], [*ids, END_ID], scores.tolist(), strict=True
-            )
-        ),
-    )
-
-
-def _several(texts: Texts) -> Texts:
-    """The same, unless it is one text, whose characters nobody means."""
-    if isinstance(texts, str):
-        raise TypeError(f"expected several texts, got one: {texts[:40]!r}; put it in a list")
-    return texts
 
 
 class LanguageModel:
@@ -67,12 +49,18 @@ class LanguageModel:
     """
 
     def __init__(
-        self, network: RecurrentLM, vocabulary: Vocabulary, pipeline: Pipeline, context: str = "sentence"
+        self,
+        network: RecurrentLM,
+        vocabulary: Vocabulary,
+        pipeline: Pipeline,
+        context: str = "sentence",
+        provenance: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self.network = network.eval()
         self.vocabulary = vocabulary
         self.pipeline = pipeline
         self.context = context
+        self.provenance = dict(provenance)
 
     def __repr__(self) -> str:
         a = self.network.architecture
@@ -83,27 +71,41 @@ class LanguageModel:
 
     @classmethod
     def of(cls, saved: SavedModel) -> "LanguageModel":
-        return cls(saved.network, saved.vocabulary, saved.pipeline, saved.context)
+        return cls(saved.network, saved.vocabulary, saved.pipeline, saved.context, saved.provenance)
 
-    def score(self, text: str) -> SentenceScore:
-        """Natural-log probability of `text` and END, given START; the empty text is P(END | START)."""
-        return next(self.score_lines([text]))
+    @overload
+    def score(self, text: str) -> SentenceScore: ...
+
+    @overload
+    def score(self, text: list[str] | tuple[str, ...]) -> Scores: ...
+
+    def score(self, text: str | list[str] | tuple[str, ...]) -> SentenceScore | Scores:
+        """Natural-log probability of `text` and END, given START; the empty text is P(END | START).
+
+        Of several texts, each by itself. Words come with rank, entropy and what was expected in their place.
+        """
+        if isinstance(text, str):
+            return next(self.score_lines([text], detail="expected"))
+        return Scores(self.score_lines(text, detail="expected"))
 
     def score_lines(
-        self, lines: Iterable[str], context: str = "sentence", *, detailed: bool = False
+        self, lines: Iterable[str], context: str = "sentence", *, detail: str = "log_prob"
     ) -> Iterator[SentenceScore]:
         """A score for every line, in order, read as they are asked for.
 
-        `context=sentence` starts each line from the zero state; `document` carries the state on.
-        `detailed` scores have each word's rank and the entropy before it.
+        `context=sentence` starts each line from the zero state; `document` carries the state on. `detail`:
+        `log_prob` alone, `rank` with each word's rank and the entropy before it, or `expected` with the
+        likeliest words in its place too.
         """
         if context not in CONTEXTS:
             raise ConfigError(f"unknown context {context!r}; choose from {', '.join(CONTEXTS)}")
-        to_score, to_show = tee(map(self._read, _several(lines)))
+        to_score, to_show = tee(map(self._read, several(lines)))
         score = scoring.score_sentences if context == "sentence" else scoring.score_document
-        measure = scoring.with_entropy_and_rank if detailed else scoring.log_prob_only
+        measure = scoring.MEASURES[detail]
         scored = score(self.network, (ids for _, _, ids in to_score), measure)
-        return (_sentence_score(*shown, row) for row, shown in zip(scored, to_show, strict=False))
+        return (
+            sentence_score(*shown, row, self.vocabulary) for row, shown in zip(scored, to_show, strict=False)
+        )
 
     def log_probs(self, texts: Sequence[str], *, open_vocabulary: int | None = None) -> list[float]:
         """The log_prob of each text's score; beginnings that texts share are computed once.
@@ -111,7 +113,7 @@ class LanguageModel:
         With an `open_vocabulary` of N words, UNK's probability is shared out equally among those of them that
         the model lacks. Raises ConfigError if there are none.
         """
-        ids = [self._read(text)[2] for text in _several(texts)]
+        ids = [self._read(text)[2] for text in several(texts)]
         log_probs = score_prefix_tree(self.network, ids)
         if open_vocabulary is None:
             return log_probs
@@ -127,9 +129,33 @@ class LanguageModel:
 
         `context` None means the one that the model was trained in.
         """
-        full = (line for line in _several(lines) if line.strip())
+        full = (line for line in several(lines) if line.strip())
         scores = self.score_lines(full, context or self.context)
         return sum((score.likelihood for score in scores), start=evaluation.NOTHING)
+
+    def evaluate(self, text: str | Path | Iterable[str], context: str | None = None) -> Likelihood:
+        """The likelihood of a text: a file or anything else that `preprocess` takes, or lines.
+
+        It is split into sentences as the model's corpus was. `context` None means the one that the model was
+        trained in. Raises CorpusError for a text without words.
+        """
+        lines = read_lines(str(text)) if isinstance(text, str | Path) else text
+        sentences = (sentence.text for sentence in read_sentences(lines, self.pipeline))
+        result = self.evaluate_lines(sentences, context)
+        if not result.tokens:
+            raise CorpusError(f"{text if isinstance(text, str | Path) else 'text'}: no words to evaluate")
+        return result
+
+    def save(self, path: str | Path) -> None:
+        """Write the model into one `.safetensors` file, whole or not at all."""
+        saved = SavedModel(
+            network=self.network,
+            vocabulary=self.vocabulary,
+            pipeline=self.pipeline,
+            context=self.context,
+            provenance=self.provenance,
+        )
+        save_model(Path(path), saved)
 
     def evaluate_ids(self, ids: IdArray, context: str | None = None) -> Likelihood:
         """The likelihood of an encoded split, made with this model's vocabulary."""
@@ -150,70 +176,26 @@ class LanguageModel:
         copies: CopiedRuns | None = None,
         most_copied: int | None = None,
         rare_words: Vocabulary | None = None,
-    ) -> list[SampledSentence]:
-        """`n` sentences; the same seed gives the same ones, and the same first ones where more are asked for;
-        None gives different ones each time.
+        **changes: Any,
+    ) -> Samples:
+        """`n` sentences, or passages; the same seed gives the same ones, and the same first ones where more
+        are asked for; None gives different ones each time.
 
-        None has a word of `ban`, which must be known words or are left aside, and all have every word of
-        `include`: sentences without are drawn again. With `copies`, each carries its longest run of words of
-        that text, and those with a run of more than `most_copied` are drawn again. `rare_words` are for the
-        unk policy `copy-rare`: those that stand for UNK, drawn in proportion to their counts.
-        Raises ConfigError for a prefix that leaves no room and for an unknown word to include,
-        SamplingError when nothing can be drawn.
+        What the other arguments ask for is said at SamplingRequest. `changes` are fields of SamplingSettings
+        (`temperature=0.7, top_p=0.9`), in place of those of `settings`. Raises ConfigError for a prefix that
+        leaves no room and for an unknown word to include, SamplingError when nothing can be drawn.
         """
-        drawn = self.draw(
-            n, seed=seed, prefix=prefix, settings=settings, ban=ban, include=include, copies=copies,
+        request = SamplingRequest(
+            prefix=prefix, settings=changed(settings, changes), ban=ban, include=include, copies=copies,
             most_copied=most_copied, rare_words=rare_words,
         )  # fmt: skip
-        return [sentence for sentence, _ in drawn]
+        return Samples(sentence for sentence, _ in self.draw(n, request, seed=seed))
 
     def draw(
-        self,
-        n: int,
-        *,
-        seed: int | None = None,
-        prefix: str = "",
-        settings: SamplingSettings = SamplingSettings(),
-        ban: Sequence[str] = (),
-        include: Sequence[str] = (),
-        copies: CopiedRuns | None = None,
-        most_copied: int | None = None,
-        rare_words: Vocabulary | None = None,
+        self, n: int, request: SamplingRequest, *, seed: int | None = None
     ) -> Iterator[tuple[SampledSentence, int]]:
         """The sentences of `sample` as they come, each with how many had been drawn by then."""
-        if n < 0:
-            raise ConfigError(f"cannot draw {n} sentences")
-        if seed is not None and not 0 <= (seed := index(seed)) <= MAX_SEED:
-            raise ConfigError(f"seed must be between 0 and {MAX_SEED}, got {seed}")
-        words, prefix_ids = self._prefix(prefix, settings)
-        if settings.unk == "copy-rare" and not (rare_words and rare_words.words):
-            raise ConfigError("copy-rare needs words that fell outside the vocabulary, and there are none")
-        demands = [includes(self._known(word), word) for word in _several(include)]
-        named = {word: self.spelled(word) for word in _several(ban)}
-        demands += [avoids(ids, word, len(prefix_ids)) for word, ids in named.items() if len(ids) > 1]
-        if most_copied is not None:
-            if copies is None:
-                raise ConfigError("a limit on what is copied needs the text: give copies too")
-            if copies.longest_run(prefix_ids) > most_copied:
-                raise ConfigError(f"the prefix copies more than {most_copied} words; shorten it")
-            demands.append(copies_at_most(copies, most_copied))
-        generator, filling = torch.Generator(), torch.Generator()
-        if seed is None:
-            seed = generator.seed() % (MAX_SEED + 1)
-        generator.manual_seed(seed)
-        filling.manual_seed(MAX_SEED - seed)
-        drawn = sample_ids(
-            self.network, n, settings,
-            prefix=prefix_ids, banned=[ids[0] for ids in named.values() if len(ids) == 1], demands=demands,
-            balance=Balance.of(self.vocabulary) if settings.balance else None, generator=generator,
-        )  # fmt: skip
-        for one, tries in drawn:
-            sentence = worded(one, words, self.pipeline, self.vocabulary)
-            if copies is not None:
-                sentence = replace(sentence, longest_copied_run=copies.longest_run(one.ids))
-            if settings.unk == "copy-rare" and rare_words is not None:
-                sentence = filled(sentence, one.ids, len(prefix_ids), rare_words, self.pipeline, filling)
-            yield sentence, tries
+        return drawing.draw(self.network, self.vocabulary, self.pipeline, n, request, seed)
 
     def likeliest(
         self,
@@ -224,8 +206,8 @@ class LanguageModel:
         ban: Sequence[str] = (),
     ) -> list[SampledSentence]:
         """Up to `width` sentences by beam search of that width, likeliest first; nothing is drawn."""
-        words, prefix_ids = self._prefix(prefix, settings)
-        named = {word: self.spelled(word) for word in _several(ban)}
+        words, prefix_ids = drawing.read_prefix(prefix, settings, self.pipeline, self.vocabulary)
+        named = {word: self.spelled(word) for word in several(ban)}
         for word, ids in named.items():
             if len(ids) > 1:
                 raise ConfigError(f"{word!r} is {len(ids)} words here; beam search bans single ones")
@@ -239,34 +221,8 @@ class LanguageModel:
 
     def unknown_words(self, words: Sequence[str]) -> list[str]:
         """Those of a tokenized text that are read as UNK; what the corpus itself calls unknown is not."""
-        read = zip(words, self.pipeline.encode(_several(words), self.vocabulary), strict=True)
+        read = zip(words, self.pipeline.encode(several(words), self.vocabulary), strict=True)
         return [word for word, id in read if id == UNK_ID and not self.pipeline.means_unknown(word)]
-
-    def _known(self, word: str) -> list[int]:
-        ids = self.spelled(word)
-        if not ids or ids == [UNK_ID]:
-            raise ConfigError(f"the word {word!r} is not in the vocabulary; no sentence can have it")
-        return ids
-
-    def _prefix(self, prefix: str, settings: SamplingSettings) -> tuple[list[list[str]], list[int]]:
-        """The words of each sentence of a prefix, and its ids, END between two sentences."""
-        texts = [prefix] if prefix else []
-        if prefix and settings.sentences > 1:
-            texts = [sentence.text for sentence in read_sentences([prefix], self.pipeline)]
-        sentences = [self.pipeline.tokenize(text) for text in texts]
-        most = settings.length + 1 if settings.length else settings.max_length
-        if sentences and len(sentences[-1]) >= most:
-            flag = "length" if settings.length else "max length"
-            raise ConfigError(
-                f"the prefix has {len(sentences[-1])} words; {flag} is {settings.length or most}, raise it"
-            )
-        if len(sentences) > settings.sentences:
-            raise ConfigError(f"the prefix has {len(sentences)} sentences; raise --sentences")
-        ids: list[int] = []
-        for number, words in enumerate(sentences):
-            ids += [END_ID] if number else []
-            ids += self.pipeline.encode(words, self.vocabulary)
-        return sentences, ids
 
     @torch.inference_mode()
     def hidden_states(self, text: str) -> HiddenStates:

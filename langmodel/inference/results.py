@@ -4,10 +4,12 @@
 
 import math
 from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 import numpy.typing as npt
 
+from langmodel.inference import heat_map
 from langmodel.network.evaluation import Likelihood
 from langmodel.network.likelihood import perplexity
 
@@ -29,6 +31,8 @@ class WordScore:
     """Of the distribution that predicted the word, nats; None unless asked for."""
     rank: int | None = None
     """1: no word was likelier; None unless asked for."""
+    expected: "tuple[NextWord, ...] | None" = None
+    """The likeliest words in its place, likeliest first; None unless asked for."""
 
     @property
     def surprisal(self) -> float:
@@ -46,7 +50,7 @@ class TextPlace:
     char_end: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SentenceScore:
     """Probability of a sentence: of its words and of END, given START."""
 
@@ -74,13 +78,23 @@ class SentenceScore:
     def perplexity(self) -> float:
         return perplexity(-self.log_prob, self.tokens)
 
+    def __repr__(self) -> str:
+        unknown = f", {self.oov} unknown" if self.oov else ""
+        return (
+            f"<SentenceScore {shortened(self.text)!r}: log_prob {self.log_prob:.3f}, perplexity "
+            f"{self.perplexity:,.2f}, {self.tokens} tokens{unknown}>"
+        )
+
+    def _repr_html_(self) -> str:
+        return heat_map.fragment([self])
+
     @property
     def likelihood(self) -> Likelihood:
         oov_nll = -math.fsum(word.log_prob for word in self.words if word.oov)
         return Likelihood(-self.log_prob, self.tokens, oov_nll, self.oov)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SampledSentence:
     """A drawn sentence; `str()` of it is readable text."""
 
@@ -116,8 +130,30 @@ class SampledSentence:
     def __str__(self) -> str:
         return self.text
 
+    def __repr__(self) -> str:
+        return f"<SampledSentence {self.text!r}: log_prob {self.log_prob:.3f}>"
 
-@dataclass(frozen=True)
+
+class Samples(list[SampledSentence]):
+    """A list of drawn sentences that a notebook shows as a list."""
+
+    def _repr_html_(self) -> str:
+        return "<ol>" + "".join(f"<li>{escape(sentence.text)}</li>" for sentence in self) + "</ol>"
+
+
+class Scores(list[SentenceScore]):
+    """A list of scores that a notebook shows as one heat map."""
+
+    def _repr_html_(self) -> str:
+        return heat_map.fragment(self)
+
+
+def shortened(text: str, most: int = 40) -> str:
+    """The beginning of a long text."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+@dataclass(frozen=True, repr=False)
 class NextWord:
     """A word that may come next. END reads `</s>`, UNK `<unk>`."""
 
@@ -128,6 +164,9 @@ class NextWord:
     @property
     def probability(self) -> float:
         return math.exp(self.log_prob)
+
+    def __repr__(self) -> str:
+        return f"<NextWord {self.word!r}: {self.probability:.4f}>"
 
 
 @dataclass(frozen=True)

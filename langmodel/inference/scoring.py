@@ -13,7 +13,7 @@ from torch import Tensor
 from langmodel.errors import LangModelError
 from langmodel.network.cells import State
 from langmodel.network.evaluation import EVALUATION_STEPS, read_document
-from langmodel.network.likelihood import token_details, token_nll
+from langmodel.network.likelihood import expected_words, token_details, token_nll
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.network.windows import IdArray, sentence_windows
 from langmodel.text.vocabulary import END_ID
@@ -25,6 +25,9 @@ BATCH_SENTENCES = 64
 
 BATCH_TOKENS = 2**14
 """Fewer sentences are scored together where they would take more than this, padding counted."""
+
+EXPECTED = 10
+"""Likeliest words that are told of, where they are asked for."""
 
 Scores = npt.NDArray[np.float64]
 """A row for every word of a sentence and for END; columns as the measure gives them."""
@@ -44,6 +47,16 @@ def with_entropy_and_rank(
     """Natural-log probability, entropy in nats, rank; shape (N, 3)."""
     details_N3 = token_details(hidden_NO, weight_VO, bias_V, targets_N)
     return details_N3 * details_N3.new_tensor([-1.0, 1.0, 1.0])
+
+
+def with_expected_words(
+    hidden_NO: Tensor, weight_VO: Tensor, bias_V: Tensor | None, targets_N: Tensor
+) -> Tensor:
+    """The same, then the ids of the EXPECTED likeliest words and their natural-log probabilities."""
+    most = min(EXPECTED, len(weight_VO) - 1)  # START has no probability
+    ids_NK, log_probs_NK = expected_words(hidden_NO, weight_VO, bias_V, most)
+    details_N3 = with_entropy_and_rank(hidden_NO, weight_VO, bias_V, targets_N)
+    return torch.cat([part.double() for part in (details_N3, ids_NK, log_probs_NK)], dim=1)
 
 
 @torch.inference_mode()
@@ -119,3 +132,11 @@ def token_log_probs(network: RecurrentLM, ids: IdArray, context: str) -> npt.NDA
         for hidden_NO, targets_N in read_document(network, ids)
     ]
     return torch.cat(parts).double().cpu().numpy()
+
+
+MEASURES: dict[str, Measure] = {
+    "log_prob": log_prob_only,
+    "rank": with_entropy_and_rank,
+    "expected": with_expected_words,
+}
+"""By how much is told of each word."""

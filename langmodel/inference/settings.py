@@ -1,8 +1,10 @@
 """How sentences are drawn, as plain data; imports no torch."""
 
 import operator
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from numbers import Real
+from typing import Any
 
 from langmodel.errors import ConfigError
 
@@ -75,3 +77,12 @@ class SamplingSettings:
             raise ConfigError(f"sentences must be from 1 to {MAX_SENTENCES:,}, got {self.sentences}")
         if self.unk not in UNK_POLICIES:
             raise ConfigError(f"unknown unk policy {self.unk!r}; choose from {', '.join(UNK_POLICIES)}")
+
+
+def changed(settings: SamplingSettings, changes: Mapping[str, Any]) -> SamplingSettings:
+    """The settings with some fields replaced. Raises ConfigError for a field that there is not."""
+    known = [field.name for field in fields(SamplingSettings)]
+    for name in changes:
+        if name not in known:
+            raise ConfigError(f"unknown setting {name!r}; known: {', '.join(known)}")
+    return replace(settings, **changes)

@@ -5,10 +5,13 @@ from dataclasses import replace
 
 import torch
 
-from langmodel.inference.results import SampledSentence
+from langmodel.inference.results import NextWord, SampledSentence, SentenceScore, WordScore
 from langmodel.inference.sampling import DrawnSentence
+from langmodel.inference.scoring import Scores
 from langmodel.text.pipeline import Pipeline
-from langmodel.text.vocabulary import END_ID, UNK_ID, Vocabulary
+from langmodel.text.vocabulary import END_ID, SPECIAL_TOKENS, UNK_ID, Vocabulary
+
+END_TEXT = SPECIAL_TOKENS[END_ID]
 
 
 def spelled(word: str, pipeline: Pipeline, vocabulary: Vocabulary) -> list[int]:
@@ -83,3 +86,32 @@ def filled(
     for place, number in zip(places, drawn.tolist(), strict=True):
         words[place] = rare_words.words[number]
     return replace(sentence, words=tuple(words), text=pipeline.detokenize(words), filled=tuple(places))
+
+
+def sentence_score(
+    text: str, words: list[str], ids: list[int], scores: Scores, vocabulary: Vocabulary
+) -> SentenceScore:
+    """`scores` has a row for every word and for END, as the measures of scoring.py give them."""
+    shown = zip([*words, END_TEXT], [*ids, END_ID], scores.tolist(), strict=True)
+    return SentenceScore(text, tuple(_word_score(*word, vocabulary) for word in shown))
+
+
+def _word_score(word: str, id: int, row: list[float], vocabulary: Vocabulary) -> WordScore:
+    """`row` holds what the measure gave: log p; entropy and rank; ids and log p of the words expected."""
+    log_prob, details, expected = row[0], row[1:3], row[3:]
+    return WordScore(
+        word,
+        log_prob,
+        id == UNK_ID,
+        id,
+        details[0] if details else None,
+        int(details[1]) if details else None,
+        tuple(
+            NextWord(vocabulary.word_of(int(other)), other_log_prob)
+            for other, other_log_prob in zip(
+                expected[: len(expected) // 2], expected[len(expected) // 2 :], strict=True
+            )
+        )
+        if expected
+        else None,
+    )

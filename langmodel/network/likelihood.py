@@ -100,6 +100,20 @@ def token_details(hidden_NO: Tensor, weight_VO: Tensor, bias_V: Tensor | None, t
     return details_N3
 
 
+def expected_words(
+    hidden_NO: Tensor, weight_VO: Tensor, bias_V: Tensor | None, most: int
+) -> tuple[Tensor, Tensor]:
+    """The ids of the `most` likeliest words, likeliest first, and their log-probabilities; each (N, most).
+
+    In chunks of rows; carries no gradient.
+    """
+    parts = [
+        log_probabilities(hidden_NO[chunk], weight_VO, bias_V).topk(most, dim=1)
+        for chunk in _chunks(hidden_NO, weight_VO)
+    ]
+    return torch.cat([part.indices for part in parts]), torch.cat([part.values for part in parts])
+
+
 def temperature_moments(
     hidden_NO: Tensor, weight_VO: Tensor, bias_V: Tensor | None, targets_N: Tensor, beta: float
 ) -> Tensor:

@@ -18,6 +18,7 @@ from langmodel.runs.comparison import compare_with_baselines
 from langmodel.runs.resuming import Resumed, is_finished, resumed_run
 from langmodel.runs.signals import StopSignal
 from langmodel.runs.suiting import suited_settings
+from langmodel.runs.tensorboard import scalar_writer
 from langmodel.runs.training_run import TrainingRun
 from langmodel.runs.warm_start import WarmStart, settings_of, warm_start
 from langmodel.storage.atomic import DirectoryLock, locked_directory
@@ -53,6 +54,8 @@ class RunOptions:
     """Compare the result with n-grams in the end."""
     suit: bool = True
     """Settings that are not given suit the size of the corpus."""
+    tensorboard: bool = False
+    """Write the evaluations as TensorBoard's scalars too."""
     command: tuple[str, ...] = ()
     """As typed, for run.json."""
     on_evaluation: Callable[[Evaluation], None] | None = field(default=None, compare=False)
@@ -211,6 +214,7 @@ class _Run:
         run = TrainingRun(
             trainer, self.corpus, self.directory, self.lock, self.narrator,
             more=self._more(plan, start), on_evaluation=self.options.on_evaluation,
+            write_scalars=scalar_writer(self.directory) if self.options.tensorboard else None,
         )  # fmt: skip
         return run.train(*self._deadline(plan))
 

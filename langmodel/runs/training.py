@@ -6,6 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from langmodel.display.comparison import as_html, comparison_rows, summary
+from langmodel.display.curves import curves
 from langmodel.display.narration import Narrator, Silent
 from langmodel.errors import InputError
 from langmodel.inference.language_model import LanguageModel, load
@@ -59,6 +61,14 @@ class Run:
         reached = "no evaluation yet" if best is None else f"best perplexity {best:,.2f}"
         return f"<Run {self.path}: {reached}, {state}>"
 
+    def _repr_html_(self) -> str:
+        """Table and curve."""
+        found = summary(self.path)
+        table = as_html(comparison_rows([found]))
+        tokens = next((row["tokens"] / row["epoch"] for row in found.rows if row.get("epoch")), 1)
+        drawn = curves(found.rows, max(1, round(tokens)))
+        return table + ("" if drawn is None else drawn[drawn.index("<svg") :])
+
 
 def train(
     corpus: Corpus | str | Path,
@@ -72,6 +82,7 @@ def train(
     minutes: float | None = None,
     max_minutes: float | None = None,
     compare: bool = True,
+    tensorboard: bool = False,
     device: str = "auto",
     threads: int | None = None,
     on_evaluation: Callable[[Evaluation], None] | None = None,
@@ -96,6 +107,7 @@ def train(
         overwrite=overwrite,
         from_model=None if from_model is None else Path(from_model),
         compare=compare,
+        tensorboard=tensorboard,
         suit=preset is None and config is None,
         on_evaluation=on_evaluation,
     )

@@ -50,6 +50,7 @@ class TrainingRun:
         *,
         more: dict[str, Any],
         on_evaluation: Callable[[Evaluation], None] | None = None,
+        write_scalars: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
         """`more` stands in run.json beside what the run itself knows."""
         self.trainer = trainer
@@ -59,6 +60,7 @@ class TrainingRun:
         self._narrator = narrator
         self._more = more
         self._told = on_evaluation
+        self._write_scalars = write_scalars
         self.config = trainer.config
         self._started = self._last_save = self._last_evaluation = time.monotonic()
         self._tokens_at_evaluation = trainer.progress.tokens
@@ -88,21 +90,21 @@ class TrainingRun:
         rate = words / max(now - self._last_evaluation, 1e-9)
         valid = evaluation.valid
         self._lock.verify()
-        append_metrics(
-            self.directory,
-            {
-                "step": evaluation.step,
-                "epoch": evaluation.epoch,
-                "tokens": evaluation.tokens,
-                "learning_rate": evaluation.learning_rate,
-                "train_loss": min(evaluation.train_loss, sys.float_info.max),
-                "train_perplexity": min(perplexity(evaluation.train_loss, 1), sys.float_info.max),
-                "valid_loss": valid and valid.loss,
-                "valid_perplexity": valid and min(valid.perplexity, sys.float_info.max),
-                "words_per_second": rate,
-                "seconds": now - self._started,
-            },
-        )
+        row = {
+            "step": evaluation.step,
+            "epoch": evaluation.epoch,
+            "tokens": evaluation.tokens,
+            "learning_rate": evaluation.learning_rate,
+            "train_loss": min(evaluation.train_loss, sys.float_info.max),
+            "train_perplexity": min(perplexity(evaluation.train_loss, 1), sys.float_info.max),
+            "valid_loss": valid and valid.loss,
+            "valid_perplexity": valid and min(valid.perplexity, sys.float_info.max),
+            "words_per_second": rate,
+            "seconds": now - self._started,
+        }
+        append_metrics(self.directory, row)
+        if self._write_scalars is not None:
+            self._write_scalars(row)
         if evaluation.is_best:
             self._lock.verify()
             save_model(self.directory / BEST, self._saved(self.trainer.judged))

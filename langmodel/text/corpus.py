@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any
@@ -63,7 +64,7 @@ def id_dtype(rows: int) -> type[np.uint16] | type[np.uint32]:
     return np.uint16 if rows <= 2**16 else np.uint32
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Corpus:
     """An opened corpus directory. Its streams read `w1 … wn END w1 … wn END …`."""
 
@@ -75,6 +76,22 @@ class Corpus:
     """Distinct words of the training split, before the vocabulary was cut."""
     provenance: dict[str, Any]
     """Sources, settings and versions that made the corpus."""
+
+    def __repr__(self) -> str:
+        tokens = ", ".join(f"{name} {self.statistics[name].tokens:,}" for name in SPLITS)
+        return f"<Corpus {self.path}: {len(self.vocabulary):,} vocabulary rows; words: {tokens}>"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th>{name}</th><td>{split.documents:,}</td><td>{split.sentences:,}</td>"
+            f"<td>{split.tokens:,}</td><td>{split.unknown:,}</td></tr>"
+            for name, split in self.statistics.items()
+        )
+        return (
+            f"<p>{escape(str(self.path))}: {len(self.vocabulary):,} vocabulary rows of {self.types:,} types, "
+            f"{escape(self.pipeline.tokenizer)} tokenizer, {self.pipeline.shown_case}</p><table><tr><th></th>"
+            f"<th>documents</th><th>sentences</th><th>words</th><th>unknown</th></tr>{rows}</table>"
+        )
 
     @cached_property
     def digest(self) -> str:

@@ -30,7 +30,7 @@ def written(
 ) -> list[str]:
     chosen = FORMATS[name]
     wanted = Style(**style)
-    scores = (lm or uniform_model()).score_lines(lines, detailed=chosen.detailed(wanted))
+    scores = (lm or uniform_model()).score_lines(lines, detail=chosen.detail(wanted))
     return list(chosen.write(scores, wanted))
 
 
@@ -123,7 +123,7 @@ def test_neural_complexity():
 
 def test_entropy_and_rank_are_those_of_the_distribution_before_the_word():
     lm = make_model("gru")
-    score = next(lm.score_lines(["b d"], detailed=True))
+    score = next(lm.score_lines(["b d"], detail="rank"))
     for at, word in enumerate(score.words):
         options = lm.next_words(" ".join(["b", "d"][:at]), k=99)
         assert word.entropy == pytest.approx(-sum(w.probability * w.log_prob for w in options), abs=1e-5)
@@ -133,7 +133,7 @@ def test_entropy_and_rank_are_those_of_the_distribution_before_the_word():
 
 def test_entropy_reduction_is_the_fall_from_the_word_before():
     lm = make_model("gru")
-    score = next(lm.score_lines(["a b c"], detailed=True))
+    score = next(lm.score_lines(["a b c"], detail="rank"))
     rows = [row.split() for row in written("neural-complexity", ["a b c"], lm)[1:]]
     entropies = [word.entropy / math.log(2) for word in score.words]
     for at, row in enumerate(rows):

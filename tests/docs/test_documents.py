@@ -40,6 +40,28 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     assert sum(line.startswith("if the file") for line in printed.splitlines()) == 3
 
 
+NOVEL = """The cat sat on the mat. The dog saw the cat, and the cat ran.
+“Where is the dog?” said Anna. The dog sat in the garden with Anna and a bird.
+Anna saw the bird. A bird sang, and the dog ran from the cat to the garden.
+"""
+
+
+def test_the_page_on_python_runs_block_after_block(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "novel.txt").write_text(NOVEL * 60, encoding="utf-8")
+    text = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    names: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, "docs/python.md", "exec"), names)
+    printed = capsys.readouterr().out
+    assert "<Corpus corpora/novel: " in printed
+    assert "finished" in printed
+    assert "unknown setting 'hiden_size'; known: cell," in printed
+    assert printed.count("The ") >= 2
+    assert "<span class=" in names["html"]
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_links_lead_somewhere(document):
     for target in re.findall(r"\]\(([^)#]+)\)", document.read_text()):

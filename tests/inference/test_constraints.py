@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from langmodel.cli.main import run
 from langmodel.errors import ConfigError, SamplingError
+from langmodel.inference.drawing import SamplingRequest
 from langmodel.inference.filters import typical_p
 from langmodel.inference.language_model import LanguageModel
 from langmodel.inference.settings import SamplingSettings
@@ -202,7 +203,7 @@ def test_sentences_that_copy_are_drawn_again_and_a_memorised_text_gives_none():
     text = np.array([id for s in ([3, 4, 5], [4, 4], [5, 6, 7]) for id in [*s, END_ID]])
     runs = CopiedRuns(text, len(LM.vocabulary), 3)
     settings = SamplingSettings(max_length=6)
-    drawn = list(LM.draw(200, seed=1, settings=settings, copies=runs, most_copied=2))
+    drawn = list(LM.draw(200, SamplingRequest(settings=settings, copies=runs, most_copied=2), seed=1))
     assert len(drawn) == 200
     tries = [tries for _, tries in drawn]
     assert tries == sorted(set(tries))

@@ -33,7 +33,7 @@ def test_a_passage_is_drawn_with_the_state_carried_over():
 
 
 def drawn_ids(lm, sentence):
-    """The ids of a passage of whitespace words: its text has no mark between sentences, so ask the sampler."""
+    """The ids of a passage: its text has no mark between sentences, so the sampler tells."""
     from langmodel.inference.sampling import sample_ids
 
     generator = torch.Generator().manual_seed(2)

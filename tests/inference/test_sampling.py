@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from langmodel.errors import ConfigError, SamplingError
+from langmodel.inference.drawing import SamplingRequest
 from langmodel.inference.language_model import LanguageModel
 from langmodel.inference.sampling import draw
 from langmodel.inference.settings import SamplingSettings
@@ -173,7 +174,7 @@ def test_seeds_may_be_numpy_s_and_settings_are_checked():
 
 
 def test_sentences_come_as_they_are_drawn():
-    drawn = make_model().draw(10**9, seed=1)
+    drawn = make_model().draw(10**9, SamplingRequest(), seed=1)
     assert [tries for _, tries in itertools.islice(drawn, 2_000)] == list(range(1, 2_001))
 
 

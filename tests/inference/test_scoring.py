@@ -94,9 +94,12 @@ def test_one_text_is_not_taken_for_several_nor_several_for_one():
     for call in (lm.log_probs, lm.score_lines, lm.evaluate_lines, lambda one: lm.sample(1, ban=one)):
         with pytest.raises(TypeError, match=r"expected several texts, got one: 'a b'; put it in a list"):
             call("a b")
-    for call in (lm.score, lm.next_words, lm.hidden_states):
+    for call in (lm.next_words, lm.hidden_states):
         with pytest.raises(TypeError, match="expected a sentence as str, got list"):
             call(["a b"])
+    assert [score.log_prob for score in lm.score(["a b", "c"])] == [
+        lm.score("a b").log_prob, lm.score("c").log_prob,
+    ]  # fmt: skip
 
 
 def test_the_empty_line_is_the_probability_of_end_after_start():
