@@ -10,7 +10,8 @@ from langmodel.errors import InputError
 from langmodel.network.device import prepare_cpu
 from langmodel.runs.doctor import examine
 from langmodel.storage.model_file import load_model, model_path
-from langmodel.text.corpus import Corpus, is_corpus, open_corpus
+from langmodel.text.corpus import Corpus, open_corpus
+from langmodel.text.corpus_files import is_corpus
 
 
 def _check(corpus: Corpus) -> None:

@@ -16,6 +16,7 @@ from langmodel import __version__
 from langmodel.cli.options import did_you_mean
 from langmodel.errors import LangModelError
 from langmodel.runs.signals import quitting_at_once
+from langmodel.text.printable import printable
 
 COMMANDS = {
     "preprocess": "raw text -> vocabulary and encoded splits",
@@ -74,8 +75,18 @@ def langmodel() -> None:
     """Word-level recurrent language models: preprocess, train, sample, score."""
 
 
+MOST_CHARACTERS = 2_000
+"""Of an error: what was found may be a file's own words."""
+
+
+def shortened(message: str) -> str:
+    """A message without its middle, if it is longer than anybody reads."""
+    half = MOST_CHARACTERS // 2
+    return message if len(message) <= MOST_CHARACTERS else f"{message[:half]} … {message[-half:]}"
+
+
 def _say(message: str) -> None:
-    one_line = " ".join(message.split())
+    one_line = shortened(printable(" ".join(message.split())))
     print(f"langmodel: error: {one_line}", file=sys.stderr)
 
 

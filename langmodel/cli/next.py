@@ -11,6 +11,7 @@ from langmodel.cli.options import device_option, model_argument, threads_option
 from langmodel.errors import InputError
 from langmodel.inference.language_model import LanguageModel, load
 from langmodel.network.device import prepare_cpu
+from langmodel.text.printable import printable
 
 PROMPT = "> "
 
@@ -42,7 +43,9 @@ def next_table(lm: LanguageModel, context: str, k: int) -> str:
     """A line a word: probability, and the word; after the unknown words of the context, if it has any."""
     unknown = lm.unknown_words(lm.pipeline.tokenize(context))
     lines = [f"(unknown: {', '.join(unknown)})"] if unknown else []
-    return "\n".join(lines + [f"{word.probability:8.4f}  {word.word}" for word in lm.next_words(context, k)])
+    return "\n".join(
+        lines + [f"{word.probability:8.4f}  {printable(word.word)}" for word in lm.next_words(context, k)]
+    )
 
 
 @click.command("next")

@@ -1,8 +1,10 @@
 """`langmodel sample`: new sentences, one a line."""
 
 import json
+import math
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from secrets import randbelow
 from typing import Any
@@ -20,6 +22,7 @@ from langmodel.inference.settings import MAX_SEED, UNK_POLICIES, SamplingSetting
 from langmodel.network.device import prepare_cpu
 from langmodel.ngrams.copied_runs import CopiedRuns
 from langmodel.runs.run_corpus import corpus_of_run, open_matching_corpus
+from langmodel.text.printable import printable
 from langmodel.text.sources import read_lines
 
 DEFAULT_COUNT, DEFAULT_PASSAGES = 10, 1
@@ -27,7 +30,23 @@ DEFAULT_COUNT, DEFAULT_PASSAGES = 10, 1
 LONG = 40
 """Words of a single sentence beyond which a person may want a passage instead."""
 
+MAX_LISTED = 100_000
+"""Prefixes, or banned words, in a file."""
+
 MAX_OVERLAP, MAX_BEAM = 20, 1_000
+
+
+def _few_lines(file: Path, flag: str) -> list[str]:
+    """The lines of a list. Raises ConfigError for more than anybody means, before they take memory."""
+    lines = list(islice(read_lines(str(file)), MAX_LISTED + 1))
+    if len(lines) > MAX_LISTED:
+        raise ConfigError(f"{flag} {file}: more than {MAX_LISTED:,} lines; split it")
+    return lines
+
+
+def _finite(number: float) -> float | None:
+    """JSON has neither infinity nor NaN."""
+    return number if math.isfinite(number) else None
 
 
 def _as_json(sentence: SampledSentence) -> str:
@@ -38,9 +57,9 @@ def _as_json(sentence: SampledSentence) -> str:
         {
             "text": sentence.text,
             "words": sentence.words,
-            "log_prob": sentence.log_prob,
-            "log_prob_without_unk": None if sentence.has_unk else sentence.log_prob_without_unk,
-            "unk_mass": sentence.unk_mass,
+            "log_prob": _finite(sentence.log_prob),
+            "log_prob_without_unk": _finite(sentence.log_prob_without_unk),
+            "unk_mass": _finite(sentence.unk_mass),
             "finished": sentence.finished,
             "filled": sentence.filled,
             **novelty,
@@ -51,8 +70,8 @@ def _as_json(sentence: SampledSentence) -> str:
 
 
 FORMATS = {
-    "text": lambda sentence: sentence.text,
-    "tokens": lambda sentence: " ".join(sentence.words),
+    "text": lambda sentence: printable(sentence.text),
+    "tokens": lambda sentence: printable(" ".join(sentence.words)),
     "jsonl": _as_json,
 }
 
@@ -144,9 +163,11 @@ def command(
             f"note: for longer text, --sentences {wanted.min_length // 15} draws a passage", file=sys.stderr
         )
     count = (DEFAULT_COUNT if wanted.sentences == 1 else DEFAULT_PASSAGES) if count is None else count
-    beginnings = [prefix] if prefixes is None else list(read_lines(str(prefixes)))
+    beginnings = [prefix] if prefixes is None else _few_lines(prefixes, "--prefixes")
     banned = (
-        [*ban, *(word for line in read_lines(str(ban_file)) if (word := line.strip()))] if ban_file else ban
+        [*ban, *(word for line in _few_lines(ban_file, "--ban-file") if (word := line.strip()))]
+        if ban_file
+        else ban
     )
     if contradictory := sorted(set(include) & set(banned)):
         raise ConfigError(f"{contradictory[0]!r} is both to be included and banned; choose one")

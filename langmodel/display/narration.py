@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 from langmodel.display.bars import progress_bar
+from langmodel.text.printable import printable
 
 
 class Narrator:
@@ -15,7 +16,7 @@ class Narrator:
         from tqdm import tqdm
 
         with suppress(OSError):
-            tqdm.write(line, file=sys.stderr)
+            tqdm.write(printable(line), file=sys.stderr)
 
     def tell(self, text: str) -> None:
         """The outcome of work that is done and on disk; it is no failure that nobody reads it."""

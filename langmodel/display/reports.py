@@ -1,12 +1,14 @@
 """What a person wants to know about a corpus or a run, as text; imports no torch."""
 
-from langmodel.text.corpus import SPLITS, Corpus
+from langmodel.text.corpus import Corpus
+from langmodel.text.corpus_files import SPLITS
+from langmodel.text.printable import printable
 from langmodel.text.vocabulary import SPECIAL_TOKENS
 
 
 def rows_as_text(rows: list[tuple[str, str]]) -> str:
     width = max(len(name) for name, _ in rows)
-    return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
+    return "\n".join(f"{name:<{width}}  {printable(value)}" for name, value in rows)
 
 
 def corpus_report(corpus: Corpus) -> str:

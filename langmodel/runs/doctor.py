@@ -14,7 +14,8 @@ import torch
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.network.windows import IdArray
 from langmodel.runs.budget import step_time
-from langmodel.text.corpus import SPLITS, Corpus
+from langmodel.text.corpus import Corpus
+from langmodel.text.corpus_files import SPLITS
 from langmodel.text.vocabulary import END_ID, UNK_ID
 from langmodel.training.config import TrainingConfig
 from langmodel.training.trainer import Trainer

@@ -12,7 +12,8 @@ from typing import Any
 from langmodel.cores import usable_cores
 from langmodel.display.narration import Narrator, Silent
 from langmodel.errors import ConfigError
-from langmodel.text.corpus import Corpus, is_corpus, open_corpus
+from langmodel.text.corpus import Corpus, open_corpus
+from langmodel.text.corpus_files import is_corpus
 from langmodel.text.decoding import UTF_8
 from langmodel.text.pipeline import Pipeline
 from langmodel.text.preprocess import PreprocessConfig

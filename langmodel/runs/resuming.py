@@ -62,6 +62,10 @@ def resumed_run(
     saved = _saved(last, device, ranks, say)
     assert saved.training is not None
     config = _config(saved.training, last)
+    if config.architecture(len(saved.vocabulary)) != saved.network.architecture:
+        raise InputError(
+            f"{last}: its settings and its network contradict each other; restore it from a copy"
+        )
     if saved.provenance.get("corpus_sha256") != corpus.digest:
         raise InputError(f"{last}: trained on another corpus than {corpus.path}; resume on that one")
     _note_differences(saved, device, say)

@@ -25,7 +25,8 @@ from langmodel.storage.atomic import DirectoryLock, locked_directory
 from langmodel.storage.model_file import BEST, LAST, PREVIOUS, refuse_what_does_not_fit
 from langmodel.storage.run_files import CURVES, METRICS, RUN, cut_metrics, read_run
 from langmodel.storage.training_state import TrainingState
-from langmodel.text.corpus import Corpus, is_corpus
+from langmodel.text.corpus import Corpus
+from langmodel.text.corpus_files import is_corpus
 from langmodel.training.config import TrainingConfig
 from langmodel.training.distributed import Ranks, process_group
 from langmodel.training.progress import Evaluation
@@ -236,7 +237,10 @@ class _Run:
             limits.append((self.options.max_minutes, f"{self.options.max_minutes:g} minutes"))
         if plan is not None:
             limits.append(
-                (LATE * plan.minutes - plan.reserve / 60, f"{plan.minutes:g} minutes, which the plan missed")
+                (
+                    LATE * plan.minutes - plan.reserve / 60,
+                    f"{plan.minutes:g} minutes: slower than planned for",
+                )
             )
         minutes, name = min(limits)
         return self.started + 60 * minutes, name

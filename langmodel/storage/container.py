@@ -8,6 +8,7 @@ Its `sha256` is that of the file with those 64 digits set to zero: it covers eve
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,12 @@ KEY = "langmodel"
 BLANK_DIGEST = "0" * 64
 MAX_HEADER_BYTES = 32 * 2**20
 """Room for a million words. JSON may take many times its size in memory before it is refused."""
+
+MAX_TENSORS = 4_096
+"""Of one file; the largest network has a few hundred, its training state three times as many."""
+
+MAX_BRACKETS = 400_000
+"""In a header outside of its document's text: what JSON makes of them may take a hundred times their size."""
 
 MAX_DOCUMENT_BYTES = MAX_HEADER_BYTES - 2**20
 """The rest is for the names and shapes of the tensors."""
@@ -82,6 +89,8 @@ def read_document(path: Path, data: bytes) -> dict[str, Any]:
         raise ModelFileError(f"{path}: damaged, or not written by langmodel; {_REMEDY}") from None
     if type(found) is not int or type(digest) is not str or len(digest) != len(BLANK_DIGEST):
         raise ModelFileError(f"{path}: damaged, or not written by langmodel; {_REMEDY}")
+    if found < 1:
+        raise ModelFileError(f"{path}: format {found}, which there never was; {_REMEDY}")
     if found > FORMAT:
         raise NewerFormatError(
             f"{path}: format {found}; this version reads up to {FORMAT}. Upgrade langmodel to read it"
@@ -102,13 +111,49 @@ _REMEDY = "restore it from a copy, or train again"
 
 
 def read_file(path: Path) -> bytes:
-    """A regular file's bytes. Raises ModelFileError if there are none to be had."""
+    """A regular file's bytes, once its header says that it is a model file of that size.
+
+    Raises ModelFileError if there are none to be had; a large file that is something else is not read.
+    """
     if not path.is_file():
         raise ModelFileError(f"{path}: no such model file; give a run directory or a .safetensors file")
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            prefix = file.read(8)
+            length = int.from_bytes(prefix, "little")
+            if len(prefix) < 8 or not 2 <= length <= min(size - 8, MAX_HEADER_BYTES):
+                raise ModelFileError(f"{path}: not a model file, or cut short; {_REMEDY}")
+            header = file.read(length)
+            _refuse_odd_header(path, header, size - 8 - length)
+            return prefix + header + file.read()
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _refuse_odd_header(path: Path, header: bytes, data_bytes: int) -> None:
+    """On counts alone, before JSON takes memory for it; then that the tensors are as large as the file."""
+    damaged = ModelFileError(f"{path}: damaged, or not written by langmodel; {_REMEDY}")
+    if (
+        header.count(b'"data_offsets"') > MAX_TENSORS
+        or header.count(b"[") + header.count(b"{") > MAX_BRACKETS
+    ):
+        raise damaged
+    try:
+        names = json.loads(header, object_pairs_hook=_without_repeats)
+        ends = [entry["data_offsets"][1] for name, entry in names.items() if name != "__metadata__"]
+        fits = set(names.get("__metadata__", {})) == {KEY} and max(ends, default=0) == data_bytes
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        raise damaged from None
+    if not fits:
+        raise damaged
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands twice")
+    return found
 
 
 def read_tensors(path: Path, data: bytes) -> dict[str, Tensor]:

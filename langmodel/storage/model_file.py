@@ -112,6 +112,11 @@ def load_model(path: Path, device: torch.device = torch.device("cpu")) -> SavedM
     with torch.device("meta"):
         network = RecurrentLM(architecture)
     tensors = read_tensors(path, data)
+    stray = [
+        n for n in tensors if not n.startswith(WEIGHT) and (values is None or not n.startswith(TRAINING))
+    ]
+    if stray:
+        raise ModelFileError(f"{path}: tensor {stray[0]!r:.80} is no part of a model")
     weights = {n.removeprefix(WEIGHT): t for n, t in tensors.items() if n.startswith(WEIGHT)}
     _check_weights(path, network, weights)
     network.load_state_dict(weights, assign=True)

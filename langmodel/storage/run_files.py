@@ -16,6 +16,9 @@ ROW: dict[str, Any] = {
 }
 """What every row of metrics.jsonl has, at least."""
 
+MAX_NUMBER = 2**62
+"""Whole numbers beyond it count nothing, and are too large for a float."""
+
 RUN, METRICS, CURVES = "run.json", "metrics.jsonl", "curves.svg"
 
 
@@ -61,9 +64,17 @@ def read_metrics(directory: Path) -> list[dict[str, Any]]:
             row = json.loads(line)
         except (ValueError, RecursionError):
             continue
-        if isinstance(row, dict) and all(n in row and isinstance(row[n], kind) for n, kind in ROW.items()):
+        if _is_row(row):
             rows.append(row)
     return rows
+
+
+def _is_row(row: Any) -> bool:
+    if not isinstance(row, dict) or any(
+        type(value) is int and abs(value) > MAX_NUMBER for value in row.values()
+    ):
+        return False
+    return all(name in row and isinstance(row[name], kind) for name, kind in ROW.items())
 
 
 def cut_metrics(directory: Path, step: int) -> None:

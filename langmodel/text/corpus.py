@@ -13,17 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from langmodel.errors import ConfigError, CorpusError
+from langmodel.text.corpus_directory import brought_back
+from langmodel.text.corpus_files import RARE_WORDS, SPLITS, is_corpus
 from langmodel.text.pipeline import Pipeline
 from langmodel.text.vocabulary import END_ID, START_ID, Vocabulary
 
 FORMAT = 2
-
-SPLITS = ("train", "valid", "test")
-
-RARE_WORDS = "rare_words.json"
-
-FILES = ("corpus.json", "vocabulary.json", RARE_WORDS, *(f"{split}.npy" for split in SPLITS))
-"""Everything that a corpus directory may hold."""
 
 Ids = npt.NDArray[np.unsignedinteger[Any]]
 
@@ -124,7 +119,7 @@ class Corpus:
             if not path.is_file():
                 raise OSError("no such file")
             ids: Ids = np.lib.format.open_memmap(path, mode="r")
-        except (OSError, ValueError, TokenError) as error:
+        except (OSError, ValueError, TypeError, OverflowError, MemoryError, TokenError) as error:
             raise CorpusError(f"{path}: cannot be read ({error}); run `langmodel preprocess` again") from None
         if ids.dtype != id_dtype(len(self.vocabulary)) or ids.shape != (expected,):
             raise CorpusError(
@@ -159,21 +154,17 @@ def write_description(corpus: Corpus) -> None:
     corpus.path.joinpath("corpus.json").write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
 
 
-def is_corpus(path: Path) -> bool:
-    return path.joinpath("corpus.json").is_file()
-
-
 def open_corpus(path: Path) -> Corpus:
     """Raises CorpusError for a directory that `langmodel preprocess` did not write whole."""
     file = path / "corpus.json"
-    if not is_corpus(path):
+    if not is_corpus(path) and not brought_back(path):
         raise CorpusError(f"{path}: not a corpus directory; make one with `langmodel preprocess`")
     try:
         description = json.loads(file.read_text(encoding="utf-8"))
         found = description["format"]
-        if type(found) is not int or found > FORMAT:
+        if type(found) is not int or not 1 <= found <= FORMAT:
             raise CorpusError(
-                f"{file}: format {found}; this version reads up to {FORMAT}. Upgrade langmodel to read it"
+                f"{file}: format {found!r:.40}; this version reads up to {FORMAT}. Upgrade langmodel"
             )
         if not (path / "vocabulary.json").is_file():
             raise CorpusError(f"{path / 'vocabulary.json'}: no such file; run `langmodel preprocess` again")
@@ -189,6 +180,8 @@ def open_corpus(path: Path) -> Corpus:
         recorded = description["vocabulary_sha256"]
         if type(corpus.types) is not int or not isinstance(corpus.provenance, dict):
             raise ValueError("types or provenance is malformed")
+        if not vocabulary.words:
+            raise ValueError("the vocabulary holds no word")
     except (OSError, ValueError, TypeError, LookupError, RecursionError) as error:
         raise CorpusError(f"{file}: damaged ({error!r}); run `langmodel preprocess` again") from None
     if vocabulary.digest != recorded:

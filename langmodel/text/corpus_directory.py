@@ -4,12 +4,13 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from langmodel.errors import CorpusError
-from langmodel.text.corpus import FILES, is_corpus
+from langmodel.text.corpus_files import FILES, is_corpus
 
 try:
     import fcntl
@@ -17,6 +18,8 @@ except ImportError:  # Windows: no advisory locks; what a killed writer left sta
     fcntl = None  # type: ignore[assignment]
 
 REPLACED = ".old"
+
+YOUNG_SECONDS = 60.0
 
 
 @contextmanager
@@ -41,6 +44,9 @@ def appearing_whole(output: Path) -> Iterator[Path]:
         with _claimed(folder):
             folder.chmod(0o755)
             yield folder
+            for file in folder.iterdir():
+                _sync(file)
+            _sync(folder)
             old = folder.with_name(folder.name + REPLACED)
             if output.exists():
                 output.rename(old)
@@ -50,9 +56,31 @@ def appearing_whole(output: Path) -> Iterator[Path]:
                 if old.exists():
                     old.rename(output)
                 raise
+            _sync(output.parent)
+            # Only now is the new one where the old one was, also after the power fails.
             shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    """Have the disk keep it. A file system that cannot is taken as it is."""
+    if os.name != "posix":
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def brought_back(output: Path) -> bool:
+    """Bring back the corpus that a writer killed between two renames had put aside; whether there was one."""
+    if output.exists() or not output.parent.is_dir():
+        return False
+    _sweep(output.absolute())
+    return output.exists()
 
 
 def _refuse_what_is_no_corpus(output: Path) -> None:
@@ -103,8 +131,10 @@ def _claimed(folder: Path) -> Iterator[None]:
 
 def _is_claimed(folder: Path) -> bool:
     """Whether its writer lives, or may: one that has not written yet may not have claimed it yet."""
-    if fcntl is None or not any(folder.iterdir()):
+    if fcntl is None:
         return True
+    if not any(folder.iterdir()):  # one that was made a moment ago is not claimed yet
+        return time.time() - folder.stat().st_mtime < YOUNG_SECONDS
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -21,6 +21,8 @@ LINE_BREAKS = re.compile("\r\n?|[\u2028\u2029\x85]")
 ROW_BREAKS = re.compile("\r\n")
 """The same where lines are counted, as other programs count them: the rest stands inside a line."""
 
+BLANK_RUNS = re.compile("\n{3,}")
+
 UTF_8 = "utf-8"
 
 FOREIGN_MARKS = {
@@ -44,15 +46,24 @@ def checked_encoding(name: str) -> str:
 
 
 def decoded_lines(
-    stream: BinaryIO, where: str, breaks: re.Pattern[str] = LINE_BREAKS, encoding: str = UTF_8
+    stream: BinaryIO,
+    where: str,
+    breaks: re.Pattern[str] = LINE_BREAKS,
+    encoding: str = UTF_8,
+    *,
+    squeezed: bool = False,
 ) -> Iterator[str]:
-    """Lines without their ends; LF and all of `breaks` end a line.
+    """Lines without their ends; LF and all of `breaks` end a line. `squeezed`: of blank lines in a row, one
+    stands for all, for readers that do not count them.
 
     Raises CorpusError for other encodings and NUL bytes, naming byte offset and line.
     """
     blocks = _utf8_blocks(stream, where) if encoding == UTF_8 else _foreign_blocks(stream, where, encoding)
     for text in blocks:
-        yield from breaks.sub("\n", text).removesuffix("\n").split("\n")
+        whole = breaks.sub("\n", text)
+        if squeezed and "\n\n\n" in whole:
+            whole = BLANK_RUNS.sub("\n\n", whole)
+        yield from whole.removesuffix("\n").split("\n")
 
 
 def _utf8_blocks(stream: BinaryIO, where: str) -> Iterator[str]:

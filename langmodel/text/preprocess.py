@@ -4,15 +4,16 @@ import platform
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
 from pathlib import Path
 
 from langmodel.errors import ConfigError, CorpusError, LangModelError
 from langmodel.text.choices import Chosen, choose_words
-from langmodel.text.corpus import RARE_WORDS, SPLITS, Corpus, open_corpus, write_description
+from langmodel.text.corpus import Corpus, open_corpus, write_description
 from langmodel.text.corpus_directory import appearing_whole
+from langmodel.text.corpus_files import RARE_WORDS, SPLITS
 from langmodel.text.passes import Passage, SplitBuilder, first_pass, second_pass
 from langmodel.text.pipeline import Pipeline
 from langmodel.text.preprocess_config import PreprocessConfig
@@ -50,6 +51,7 @@ def preprocess(
     if [*sources, valid, test].count("-") > 1:
         raise ConfigError("standard input (-) can be read only once; name a file for the others")
     with _clear_errors(output), appearing_whole(output) as folder:
+        reading = replace(reading, squeezed=True)
         watch = TextWatch(reading)
         dealer: HeldOut[Unit] = HeldOut(
             0.0 if valid else config.valid_fraction,

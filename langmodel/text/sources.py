@@ -36,6 +36,8 @@ class Reading:
     encoding: str = UTF_8
     clean: str | None = None
     """A name in CLEANERS: what is removed."""
+    squeezed: bool = False
+    """Of blank lines in a row, one stands for all: a gigabyte of them is no text to wait for."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "encoding", checked_encoding(self.encoding))
@@ -63,7 +65,9 @@ def read_documents(
     elif source == "-" and sys.stdin is None:
         raise InputError("standard input is closed; name a file")
     elif source == "-":
-        lines = decoded_lines(sys.stdin.buffer, STANDARD_INPUT, breaks, reading.encoding)
+        lines = decoded_lines(
+            sys.stdin.buffer, STANDARD_INPUT, breaks, reading.encoding, squeezed=reading.squeezed
+        )
         documents = iter([Document(STANDARD_INPUT, lines)])
     else:
         documents = _read_path(Path(source), reading, breaks, tables)
@@ -144,7 +148,8 @@ def _read_stream(
 ) -> Iterator[Document]:
     table = _table_suffix(path)
     if table is None or not tables:
-        yield Document(str(path), decoded_lines(stream, str(path), breaks, reading.encoding))
+        lines = decoded_lines(stream, str(path), breaks, reading.encoding, squeezed=reading.squeezed)
+        yield Document(str(path), lines)
     else:
         lines = decoded_lines(stream, str(path), ROW_BREAKS, reading.encoding)
         yield from TABLES[table](lines, path, reading.place)

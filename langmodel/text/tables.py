@@ -16,6 +16,9 @@ SNIFFED_LINES = 20
 
 DELIMITERS = ",;\t|"
 
+MAX_ROW_CHARACTERS = 4 * 2**20
+"""JSON may take thirty times a row's size in memory before anything is known of it."""
+
 SHOWN_COLUMNS = 20
 """Of a table with more, so many are named in a message."""
 
@@ -117,6 +120,10 @@ def _read_jsonl(lines: Iterator[str], path: Path, place: Place) -> Iterator[Docu
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
+        if len(line) > MAX_ROW_CHARACTERS:
+            raise CorpusError(
+                f"{path}: line {number} has over {MAX_ROW_CHARACTERS >> 20} Mi characters of JSON; split it"
+            )
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:

@@ -411,10 +411,10 @@ def test_a_file_with_its_checksum_in_two_places_is_refused_by_name(small_file):
 
 
 def test_a_file_that_the_system_will_not_read_is_named(small_file, monkeypatch):
-    def refuse(path: Path) -> bytes:
+    def refuse(path: Path, mode: str) -> bytes:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(ModelFileError, match=NAMED + "cannot be read .Permission denied"):
         load_model(small_file)
 

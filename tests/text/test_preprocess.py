@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from langmodel.errors import ConfigError, CorpusError, LangModelError
 from langmodel.text import passes, sentences
-from langmodel.text.corpus import SPLITS, Corpus, open_corpus
+from langmodel.text.corpus import Corpus, open_corpus
+from langmodel.text.corpus_files import SPLITS
 from langmodel.text.preprocess import PreprocessConfig, preprocess
 from langmodel.text.sources import Reading
 from langmodel.text.splitting import HeldOut
