@@ -131,3 +131,9 @@ def test_dynamic_evaluation_of_a_vocabulary_of_the_usual_size():
     )
     moving = Dynamic(network, rms, 0.05, 0.0).log_probs(ids)
     assert -moving[-40:].mean() < -still[-40:].mean()
+
+
+def test_a_strong_pull_brings_weights_home_and_not_beyond(network):
+    rms = [torch.ones_like(parameter) for parameter in network.parameters()]
+    plain = Dynamic(network, rms, 0.0, 0.0).log_probs(IDS)
+    assert Dynamic(network, rms, 0.1, 1e6).log_probs(IDS) == pytest.approx(plain, abs=1e-4)

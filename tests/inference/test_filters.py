@@ -70,3 +70,9 @@ def test_default_settings_filter_nothing():
 def test_settings_out_of_range_are_refused(changes):
     with pytest.raises(ConfigError):
         SamplingSettings(**changes)
+
+
+def test_a_nucleus_that_is_reached_exactly_takes_no_further_word():
+    uniform_BV = torch.zeros(1, 4)  # a quarter each, exactly
+    assert (top_p(0.5)(uniform_BV.clone()) > -torch.inf).sum() == 2
+    assert (top_p(0.75)(uniform_BV.clone()) > -torch.inf).sum() == 3

@@ -46,3 +46,9 @@ def test_tuning_finds_which_language_model_to_trust(good, share):
     tuned = tune(hypotheses, list(new), [1, 0], 1, lm_apart=True)
     assert tuned.errors_after == 0
     assert abs(tuned.combination.share - share) < 0.5
+
+
+def test_a_list_shorter_than_others_has_no_faultless_entry_but_its_own():
+    hypotheses = [entry("1", "a", -1), entry("2", "x", -2), entry("2", "y", -3)]
+    tuned = tune(hypotheses, [-1.0, -1.0, -1.0], [4, 3, 2], 9, lm_apart=False)
+    assert tuned.errors_least == 4 + 2

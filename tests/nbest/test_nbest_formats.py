@@ -137,3 +137,10 @@ def test_the_best_of_a_kaldi_list_keeps_its_utterance():
 def test_open_nmt_lists_do_not_say_how_many_belong_together():
     with pytest.raises(InputError, match="--group N"):
         read("opennmt", "a\n", group=None)
+
+
+def test_a_feature_whose_name_only_ends_like_ours_is_another():
+    line = "0 ||| a b ||| NotLangModel= -1 ||| -2"
+    (hypothesis,) = NBEST_FORMATS["moses"].read([line], "list", None)
+    (written,) = NBEST_FORMATS["moses"].write(Rescored(hypothesis, -3.0, None))
+    assert written.split(" ||| ")[2] == "NotLangModel= -1 LangModel= -3"

@@ -196,3 +196,10 @@ def test_an_improbable_target_among_others_has_its_exact_likelihood_and_gradient
     total.backward()
     assert float(total.detach()) == pytest.approx(float(nll_N.double().sum()))
     assert hidden_NO.grad[0].tolist() == pytest.approx([2.0, 0.0])
+
+
+def test_probabilities_below_the_smallest_normal_float_are_exact_to_rounding():
+    weight_VO = torch.zeros(6, 1)
+    bias_V = torch.tensor([0.0, 0.0, 0.0, 0.0, -95.0, -80.0])
+    nll = token_nll(torch.zeros(2, 1), weight_VO, bias_V, torch.tensor([4, 5]))
+    assert nll.tolist() == pytest.approx([95 + math.log(4), 80 + math.log(4)], abs=2e-5)

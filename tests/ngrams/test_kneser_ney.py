@@ -105,3 +105,10 @@ def test_a_network_that_loses_to_the_n_gram_is_told_so():
     assert not found.network_loses
     assert found.mixture <= found.network
     assert found.tokens == len(ids)
+
+
+def test_counts_of_three_and_more_have_a_discount_of_their_own():
+    # "3 4" three times: every bigram has count 3, and every word one kind of word in front of it.
+    model = KneserNey(stream([[3, 4]] * 3), VOCABULARY_SIZE, 2, discounts=(0.5, 1.0, 1.5))
+    found = np.exp(model.log_probs(stream([[3, 4]])))
+    assert found == pytest.approx([(3 - 1.5) / 3 + 1.5 / 3 * (1 / 3)] * 3)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -152,3 +153,15 @@ def test_a_link_to_a_corpus_is_followed(tmp_path):
     assert (tmp_path / "link").is_symlink()
     assert open_corpus(corpus.path).pipeline.case == "lower"
     assert names(tmp_path) == {"corpus", "link", "source.txt"}
+
+
+def test_a_folder_that_a_writer_may_just_have_made_is_left_and_an_old_empty_one_swept(tmp_path):
+    young, old = tmp_path / ".corpus.writing-young", tmp_path / ".corpus.writing-old"
+    for folder in (young, old):
+        folder.mkdir()
+    long_ago = time.time() - 3_600
+    os.utime(old, (long_ago, long_ago))
+    (tmp_path / "source.txt").write_text("a b c\n")
+    preprocess([str(tmp_path / "source.txt")], tmp_path / "corpus", PLAIN)
+    assert young.exists()
+    assert not old.exists()

@@ -321,3 +321,15 @@ def test_memory_does_not_grow_with_the_text(tmp_path):
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
         peaks.append(int(done.stdout))
     assert peaks[1] - peaks[0] < 3_000  # kB; the longer text has 4.6 MB more, and 2.4 MB of ids
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_first_unit_of_a_text_always_trains(seed):
+    dealt = list(HeldOut(0.4, 0.4, seed=seed).deal([Part(5)] * 6))
+    assert dealt[0][0] == "train"
+
+
+def test_unk_token_is_folded_with_the_words(tmp_path):
+    pipeline = replace(PLAIN, unk_token="<UNK>", case="lower").pipeline(punkt=None)
+    assert pipeline.means_unknown("<unk>")
+    assert not replace(PLAIN, unk_token="<UNK>").pipeline(punkt=None).means_unknown("<unk>")

@@ -58,3 +58,12 @@ def test_an_average_goes_on_from_what_was_saved(kind):
     assert second.values() == whole.values()
     for ours, theirs in zip(second.tensors().values(), whole.tensors().values(), strict=True):
         assert torch.equal(ours, theirs)
+
+
+def test_nt_asgd_begins_at_the_very_evaluation_that_is_worse_than_one_five_before():
+    rule = AVERAGES["nt-asgd"](total_steps=99)
+    for loss in (3.0, 5.0, 5.0, 5.0, 5.0):
+        rule.evaluated(loss)
+        assert rule.share(1) == 0
+    rule.evaluated(3.1)
+    assert rule.share(1) == 1

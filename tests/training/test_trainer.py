@@ -429,3 +429,18 @@ def test_epochs_without_end_do_not_keep_one_waiting():
     with pytest.raises(ConfigError, match="epochs must be at most 100,000"):
         replace(TINY, epochs=10**9)
     assert make_trainer(replace(TINY, epochs=100_000)).total_steps > 10**5
+
+
+def test_an_evaluation_tells_the_rate_of_the_step_before_it():
+    trainer, recorder = run(TINY)
+    schedule = SCHEDULES[TINY.schedule](trainer.total_steps)
+    assert len(recorder.evaluations) == 3
+    for evaluation in recorder.evaluations:
+        assert evaluation.learning_rate == TINY.learning_rate * schedule.share(evaluation.step - 1)
+
+
+def test_a_plateau_that_is_only_reached_again_lowers_the_rate():
+    schedule = SCHEDULES["plateau"](10)
+    schedule.evaluated(2.0)
+    schedule.evaluated(2.0)
+    assert schedule.share(3) == 0.25
