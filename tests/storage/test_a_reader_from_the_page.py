@@ -1,0 +1,102 @@
+"""A reader of model files written from docs/formats.md alone: NumPy and the standard library, nothing of ours."""
+
+import json
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import CELLS, make_model, saved_model
+
+from langmodel.storage.model_file import save_model
+
+UNK, START, END, FIRST_WORD = 0, 1, 2, 3
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def rnn(a, b, state):
+    return (np.tanh(a + b),)
+
+
+def gru(a, b, state):
+    (a_r, a_z, a_n), (b_r, b_z, b_n) = np.split(a, 3), np.split(b, 3)
+    r, z = sigmoid(a_r + b_r), sigmoid(a_z + b_z)
+    return ((1 - z) * np.tanh(a_n + r * b_n) + z * state[0],)
+
+
+def lstm(a, b, state):
+    i, f, g, o = np.split(a + b, 4)
+    c = sigmoid(f) * state[1] + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(c), c
+
+
+STEPS = {"rnn": rnn, "gru": gru, "lstm": lstm}
+
+
+class Reader:
+    def __init__(self, path: Path) -> None:
+        data = path.read_bytes()
+        (length,) = struct.unpack("<Q", data[:8])
+        header = json.loads(data[8 : 8 + length])
+        self.document = json.loads(header.pop("__metadata__")["langmodel"])
+        self.tensors = {}
+        for name, entry in header.items():
+            start, end = (8 + length + offset for offset in entry["data_offsets"])
+            values = np.frombuffer(data[start:end], "<f4").reshape(entry["shape"])
+            self.tensors[name.removeprefix("model.")] = values.astype(float)
+        self.ids = {word: FIRST_WORD + n for n, word in enumerate(self.document["vocabulary"]["words"])}
+        a = self.document["architecture"]
+        self.cell, self.sizes, self.one_hot = a["cell"], a["hidden_sizes"], a["embedding_size"] == 0
+
+    def zero(self):
+        return [tuple(np.zeros(size) for _ in range(2)) for size in self.sizes]
+
+    def log_probs(self, id: int, states: list) -> np.ndarray:
+        """Of every next word after reading an id; the states are brought up to date."""
+        t = self.tensors
+        x = t["embedding"][id]
+        for n, state in enumerate(states):
+            at = f"layers.{n}."
+            a = x if n == 0 and self.one_hot else t[at + "weight_ih"] @ x + t.get(at + "bias_ih", 0)
+            b = t[at + "weight_hh"] @ state[0] + t.get(at + "bias_hh", 0)
+            states[n] = STEPS[self.cell](a, b, state)
+            x = states[n][0]
+        if "projection" in t:
+            x = t["projection"] @ x
+        logits = t.get("output", t["embedding"]) @ x + t.get("output_bias", 0)
+        logits[START] = -np.inf
+        return logits - np.log(np.exp(logits - logits.max()).sum()) - logits.max()
+
+    def score(self, words: list[str], states: list) -> float:
+        total, read = 0.0, START
+        for id in [*(self.ids.get(word, UNK) for word in words), END]:
+            total += self.log_probs(read, states)[id]
+            read = id
+        return total
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {},
+        {"tied": True, "hidden_sizes": (4, 3)},
+        {"embedding_size": 0, "hidden_sizes": (4, 3)},
+        {"bias": False, "hidden_sizes": (3,)},
+    ],
+    ids=str,
+)
+def test_the_page_suffices_to_score_a_sentence(tmp_path, cell, shape):
+    lm = make_model(cell, **shape)
+    save_model(tmp_path / "m.safetensors", saved_model(lm))
+    reader = Reader(tmp_path / "m.safetensors")
+    for text in ("a b e", "", "zzz a"):
+        assert reader.score(text.split(), reader.zero()) == pytest.approx(lm.score(text).log_prob, abs=1e-5)
+    states = reader.zero()
+    document = [reader.score(text.split(), states) for text in ("a b", "c")]
+    expected = [score.log_prob for score in lm.score_lines(["a b", "c"], "document")]
+    assert document == pytest.approx(expected, abs=1e-5)
+    assert np.exp(reader.log_probs(START, reader.zero())).sum() == pytest.approx(1)
