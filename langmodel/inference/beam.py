@@ -37,6 +37,10 @@ def beam_search(
     finished: list[DrawnSentence] = []
     for length in range(len(prefix), most + 1):
         log_probs_BV = log_probabilities(hidden_BO, network.output_weight, network.output_bias).double().cpu()
+        if bool(log_probs_BV.isnan().any()):
+            raise SamplingError(
+                "the network's numbers overflow; its weights are not those of a trained model"
+            )
         sums_BV = log_probs_BV + torch.tensor([[log_prob] for log_prob, _, _ in unfinished]).double()
         kept_B = torch.log1p(-log_probs_BV[:, UNK_ID].exp()).tolist()
         if length >= least:

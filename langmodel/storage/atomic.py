@@ -56,9 +56,8 @@ def write_atomically(path: Path, data: bytes, *, keep_as: Path | None = None) ->
         _sync_directory(path.parent)
     except OSError as error:
         reason = error.strerror or error
-        raise LangModelError(
-            f"{path}: cannot be written ({reason}); what was there before is intact"
-        ) from None
+        before = "what was there before is intact" if path.parent.is_dir() else "its directory is gone"
+        raise LangModelError(f"{path}: cannot be written ({reason}); {before}") from None
 
 
 def _copy_by_name(path: Path, copy: Path) -> None:

@@ -1,5 +1,6 @@
 """A corpus directory that appears whole, in the place of an older one."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -20,6 +21,8 @@ except ImportError:  # Windows: no advisory locks; what a killed writer left sta
 REPLACED = ".old"
 
 YOUNG_SECONDS = 60.0
+
+LONGEST_NAME = 220
 
 
 @contextmanager
@@ -95,7 +98,10 @@ def _refuse_what_is_no_corpus(output: Path) -> None:
 
 
 def _prefix(output: Path) -> str:
-    return f".{output.name}.writing-"
+    name = output.name
+    if len(os.fsencode(name)) > LONGEST_NAME:  # the whole may have 255 bytes
+        name = f"{name[:40]}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}"
+    return f".{name}.writing-"
 
 
 def _sweep(output: Path) -> None:

@@ -48,8 +48,9 @@ def documentation(packages: Iterable[str] = ()) -> Iterator[tuple[str, list[str]
 
 def _package_files(name: str) -> tuple[Path, list[Path]]:
     try:
-        spec = importlib.util.find_spec(name) if name.isidentifier() else None
-    except ValueError:  # a module that was not imported by its name, as __main__
+        is_module = name.isidentifier() and name != "__main__"  # which is langmodel, or pytest
+        spec = importlib.util.find_spec(name) if is_module else None
+    except ValueError:  # a module that was not imported by its name
         spec = None
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
         raise ModuleNotFoundError(f"no installed Python package {name!r}")

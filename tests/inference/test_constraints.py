@@ -311,3 +311,11 @@ def test_rare_words_come_from_the_run_s_corpus(tmp_path, capsys):
     rows = [json.loads(line) for line in captured.out.splitlines()]
     assert {row["words"][at] for row in rows for at in row["filled"]} == {"rare", "odd"}
     assert "rare words of the text" in captured.err
+
+
+def test_beam_search_over_overflowing_weights_says_so():
+    lm = make_model()
+    with torch.no_grad():
+        lm.network.output_bias.fill_(float("inf"))
+    with pytest.raises(SamplingError, match="numbers overflow"):
+        lm.likeliest(2)

@@ -1,4 +1,4 @@
-"""A reader of model files written from docs/formats.md alone: NumPy and the standard library, nothing of ours."""
+"""A reader of model files written from docs/formats.md alone, with NumPy and the standard library."""
 
 import json
 import struct

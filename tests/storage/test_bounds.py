@@ -15,7 +15,8 @@ from conftest import make_model, out, saved_model
 
 from langmodel.cli.main import run
 from langmodel.display.reports import rows_as_text
-from langmodel.errors import CorpusError, ModelFileError
+from langmodel.errors import CorpusError, LangModelError, ModelFileError
+from langmodel.storage.atomic import write_atomically
 from langmodel.storage.container import KEY, pack
 from langmodel.storage.model_file import load_model, save_model
 from langmodel.storage.run_files import METRICS, read_metrics
@@ -231,3 +232,8 @@ def test_a_corpus_put_aside_by_a_killed_writer_is_found(poem_corpus):
     poem_corpus.path.rename(aside)
     assert open_corpus(poem_corpus.path).digest == poem_corpus.digest
     assert not aside.exists()
+
+
+def test_a_directory_that_is_gone_is_not_called_intact(tmp_path):
+    with pytest.raises(LangModelError, match="its directory is gone"):
+        write_atomically(tmp_path / "gone" / "file", b"x")

@@ -165,3 +165,12 @@ def test_a_folder_that_a_writer_may_just_have_made_is_left_and_an_old_empty_one_
     preprocess([str(tmp_path / "source.txt")], tmp_path / "corpus", PLAIN)
     assert young.exists()
     assert not old.exists()
+
+
+@pytest.mark.parametrize("length", [200, 234, 237, 250])
+def test_long_names_of_corpora_can_be_made_and_made_again(tmp_path, length):
+    (tmp_path / "source.txt").write_text("a b c\n")
+    output = tmp_path / ("c" * length)
+    for _ in range(2):
+        assert preprocess([str(tmp_path / "source.txt")], output, PLAIN).path == output
+    assert sorted(file.name for file in tmp_path.iterdir()) == [output.name, "source.txt"]
