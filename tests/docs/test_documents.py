@@ -14,6 +14,12 @@ ROOT = Path(__file__).parent.parent.parent
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
 
+NOVEL = """The cat sat on the mat. The dog saw the cat, and the cat ran.
+“Where is the dog?” said Anna. The dog sat in the garden with Anna and a bird.
+Anna saw the bird. A bird sang, and the dog ran from the cat to the garden.
+"""
+
+
 def test_every_block_of_the_tutorial_runs_and_draws_its_figures(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     runpy.run_path(str(ROOT / "scripts" / "run_tutorial.py"), run_name="__main__")
@@ -28,6 +34,7 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     (tmp_path / "checkpoints" / "demo").mkdir(parents=True)
     saved = SavedModel(network=lm.network, vocabulary=lm.vocabulary, pipeline=Pipeline(), context="document")
     save_model(tmp_path / "checkpoints" / "demo" / "best.safetensors", saved)
+    (tmp_path / "mytext.txt").write_text(NOVEL * 9, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     (block,) = re.findall(
         r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE
@@ -37,13 +44,7 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert "bits  The" in printed
     assert "strings  (unknown)" in printed
-    assert sum(line.startswith("if the file") for line in printed.splitlines()) == 3
-
-
-NOVEL = """The cat sat on the mat. The dog saw the cat, and the cat ran.
-“Where is the dog?” said Anna. The dog sat in the garden with Anna and a bird.
-Anna saw the bird. A bird sang, and the dog ran from the cat to the garden.
-"""
+    assert sum(line.lower().startswith("if the file") for line in printed.splitlines()) == 3
 
 
 def test_the_page_on_python_runs_block_after_block(tmp_path, monkeypatch, capsys):
