@@ -3,6 +3,7 @@
 import copy
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -95,6 +96,21 @@ def plan_for(
         every = max(1, math.ceil(epochs * steps_per_epoch / LEAST_EVALUATIONS))
     planned = replace(config, epochs=_three_digits(epochs), evaluate_every=every, patience=0)
     return Plan(minutes, planned, tokens_per_step / step, reserve)
+
+
+def plan_left(run: Mapping[str, Any], trainer: Trainer) -> str:
+    """For a run that goes on: how long the rest of its plan takes, at the speed that it was made for."""
+    plan = run.get("plan")
+    if not isinstance(plan, dict):
+        return ""
+    minutes, speed = plan.get("minutes"), plan.get("tokens_per_second")
+    if not isinstance(minutes, int | float) or not isinstance(speed, float) or not speed > 0:
+        return ""
+    left = (trainer.total_tokens - trainer.progress.tokens) / speed / 60
+    return (
+        f"planned for {minutes:g} minutes; about {left:.1f} are left at that plan's {speed:,.0f} words/s "
+        "(--max-minutes stops earlier)"
+    )
 
 
 def _three_digits(number: float) -> float:

@@ -13,7 +13,7 @@ import torch
 from langmodel.display.narration import Narrator
 from langmodel.errors import ConfigError, InputError
 from langmodel.network.recurrent_lm import RecurrentLM
-from langmodel.runs.budget import Plan, plan_for
+from langmodel.runs.budget import Plan, plan_for, plan_left
 from langmodel.runs.comparison import compare_with_baselines
 from langmodel.runs.resuming import Resumed, is_finished, resumed_run
 from langmodel.runs.signals import StopSignal
@@ -212,6 +212,8 @@ class _Run:
         else:
             cut_metrics(self.directory, trainer.progress.evaluated_step)
             self.say(f"resumed at step {trainer.progress.step:,} of {trainer.total_steps:,}{resumed.line}")
+            if line := plan_left(read_run(self.directory), trainer):
+                self.say(line)
         run = TrainingRun(
             trainer, self.corpus, self.directory, self.lock, self.narrator,
             more=self._more(plan, start), on_evaluation=self.options.on_evaluation,

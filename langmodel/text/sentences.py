@@ -8,6 +8,7 @@ from itertools import chain, islice, pairwise
 from typing import Any, NamedTuple
 
 from langmodel.errors import ConfigError
+from langmodel.text.wrapping import look_wrapped
 
 PUNKT_TRAINING_WORDS = 100_000
 """Below this many words Punkt learns ordinary words as abbreviations and joins sentences."""
@@ -20,8 +21,13 @@ PASSAGE_CHARACTERS = 1_000_000
 
 SENTENCE_ENDS = (". ", "? ", "! ", "。", "！", "？", "।")
 
+SENTENCE_MARKS = frozenset('.?!”"')
+
 LATIN_ENDS = ".?!"
 """What Punkt decides about."""
+
+WRAPPED_CHARACTERS = 600
+"""A paragraph of wrapped lines without blank ones between is at least this long."""
 
 WRAP_SAMPLE_LINES = 1_000
 WRAP_BLANK_SHARE = 0.02
@@ -148,16 +154,18 @@ def line_paragraphs(lines: Iterable[str]) -> Iterator[list[Piece]]:
 
 
 def prose_paragraphs(lines: Iterable[str]) -> Iterator[list[Piece]]:
-    """What blank lines separate where blank lines are in use, else every line.
+    """What blank lines separate where blank lines are in use, or lines are wrapped; else every line.
 
     Hard-wrapped prose keeps its sentences whole, and a text with a paragraph a line stays as it is.
     """
     walked = iter(lines)
     sample = list(islice(walked, WRAP_SAMPLE_LINES))
-    blank = sum(1 for line in sample if not line.strip())
-    if blank < WRAP_BLANK_SHARE * len(sample):
+    has_blanks = sum(1 for line in sample if not line.strip()) >= WRAP_BLANK_SHARE * len(sample)
+    if not has_blanks and not look_wrapped(sample):
         yield from line_paragraphs(chain(sample, walked))
         return
+    # Without blank lines, a wrapped paragraph ends where a sentence ends with its line.
+    most = PASSAGE_CHARACTERS if has_blanks else WRAPPED_CHARACTERS
     paragraph: list[Piece] = []
     size = 0
     for number, line in enumerate(chain(sample, walked), start=1):
@@ -165,7 +173,8 @@ def prose_paragraphs(lines: Iterable[str]) -> Iterator[list[Piece]]:
         if stripped:
             paragraph.append(Piece(number, line.index(stripped[0]), stripped))
             size += len(stripped)
-        if paragraph and (not stripped or size > PASSAGE_CHARACTERS):
+        is_end = not stripped or size > PASSAGE_CHARACTERS or (size > most and stripped[-1] in SENTENCE_MARKS)
+        if paragraph and is_end:
             yield paragraph
             paragraph, size = [], 0
     if paragraph:

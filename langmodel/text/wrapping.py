@@ -1,5 +1,7 @@
 """Whether lines are wrapped prose, in which a line is no sentence."""
 
+from collections.abc import Iterable
+
 ENOUGH_LINES = 40
 
 MOST_LINES = 2_000
@@ -11,6 +13,14 @@ FULL_SHARE = 0.7
 """A line that runs on is at least this long, beside the longest of those that do."""
 
 SENTENCE_MARKS = frozenset(".?!…:;\"'”’»)]。！？।")
+
+
+def look_wrapped(lines: Iterable[str]) -> bool:
+    """Whether these lines are wrapped prose."""
+    watch = WrapWatch()
+    for line in lines:
+        watch.look(line)
+    return watch.looks_wrapped
 
 
 class WrapWatch:
