@@ -3,7 +3,7 @@
 import json
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from secrets import randbelow
@@ -16,7 +16,7 @@ from langmodel.cli.options import Choice, device_option, given, model_argument, 
 from langmodel.display.bars import counted
 from langmodel.errors import ConfigError
 from langmodel.inference.drawing import SamplingRequest
-from langmodel.inference.language_model import load
+from langmodel.inference.language_model import LanguageModel, load
 from langmodel.inference.results import SampledSentence
 from langmodel.inference.settings import MAX_SEED, UNK_POLICIES, SamplingSettings
 from langmodel.network.device import prepare_cpu
@@ -30,6 +30,9 @@ DEFAULT_COUNT, DEFAULT_PASSAGES = 10, 1
 LONG = 40
 """Words of a single sentence beyond which a person may want a passage instead."""
 
+SHOWN_WORDS = 10
+"""Unknown ones that a note names."""
+
 MAX_LISTED = 100_000
 """Prefixes, or banned words, in a file."""
 
@@ -42,6 +45,22 @@ def _few_lines(file: Path, flag: str) -> list[str]:
     if len(lines) > MAX_LISTED:
         raise ConfigError(f"{flag} {file}: more than {MAX_LISTED:,} lines; split it")
     return lines
+
+
+def _note_unknown(lm: LanguageModel, prefixes: Sequence[str]) -> None:
+    """One line for the words of all prefixes that the model does not know, and one on apostrophes."""
+    unknown: dict[str, None] = {}
+    advice: str | None = None
+    for prefix in prefixes:
+        found = lm.unknown_words(lm.pipeline.tokenize(prefix))
+        unknown |= dict.fromkeys(found)
+        advice = advice or (apostrophe_advice(lm, prefix) if found else None)
+    if unknown:
+        more = f" and {len(unknown) - SHOWN_WORDS:,} more" if len(unknown) > SHOWN_WORDS else ""
+        words = printable(", ".join(word[:40] for word in list(unknown)[:SHOWN_WORDS]))
+        print(f"note: unknown in the prefix, so read as UNK: {words}{more}", file=sys.stderr)
+    if advice:
+        print(advice, file=sys.stderr)
 
 
 def _finite(number: float) -> float | None:
@@ -176,12 +195,7 @@ def command(
     for word in banned:
         if not lm.spelled(word):
             print(f"note: {word!r} is not in the vocabulary; it is never drawn anyway", file=sys.stderr)
-    for beginning in beginnings:
-        unknown = lm.unknown_words(lm.pipeline.tokenize(beginning))
-        if unknown:
-            print(f"note: unknown in the prefix, so read as UNK: {', '.join(unknown)}", file=sys.stderr)
-            if advice := apostrophe_advice(lm, beginning):
-                print(advice, file=sys.stderr)
+    _note_unknown(lm, beginnings)
     copies, rare_words = None, None
     if max_overlap is not None or novelty or wanted.unk == "copy-rare":
         text = open_matching_corpus(lm, corpus_of_run(model) if corpus is None else corpus)

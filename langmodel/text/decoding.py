@@ -3,6 +3,8 @@
 import codecs
 import lzma
 import re
+import tarfile
+import zipfile
 import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -24,6 +26,9 @@ ROW_BREAKS = re.compile("\r\n")
 BLANK_RUNS = re.compile("\n{3,}")
 
 UTF_8 = "utf-8"
+
+DAMAGE = (EOFError, lzma.LZMAError, OSError, zlib.error, tarfile.TarError, zipfile.BadZipFile)
+"""What the readers of compressed files and archives raise in the middle of one."""
 
 FOREIGN_MARKS = {
     b"\xff\xfe\x00\x00": "UTF-32",
@@ -129,7 +134,7 @@ def _foreign_blocks(stream: BinaryIO, where: str, encoding: str) -> Iterator[str
 def _read(stream: BinaryIO, where: str) -> bytes:
     try:
         return stream.read(BLOCK_BYTES)
-    except (EOFError, lzma.LZMAError, OSError, zlib.error) as error:
+    except DAMAGE as error:
         raise CorpusError(f"{where}: cannot be read ({error})") from None
 
 
@@ -144,7 +149,7 @@ def _blocks(stream: BinaryIO, where: str) -> Iterator[bytes]:
         if not block.endswith(b"\n"):
             try:
                 rest = stream.readline(MAX_LINE_BYTES)
-            except (EOFError, lzma.LZMAError, OSError, zlib.error) as error:
+            except DAMAGE as error:
                 raise CorpusError(f"{where}: cannot be read ({error})") from None
             if len(rest) == MAX_LINE_BYTES:
                 raise CorpusError(_too_long(where, offset + block.rfind(b"\n") + 1))
