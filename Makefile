@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo test torture lint types install clean
+.PHONY: demo test attack torture lint types install clean
 
 install: .venv/installed
 
@@ -15,6 +15,9 @@ demo: .venv/installed
 
 test: lint types
 	$(BIN)/pytest -n 2 --dist loadgroup
+
+attack: .venv/installed
+	$(BIN)/python scripts/attack.py --attempts 500 --seconds 60
 
 torture: .venv/installed
 	$(BIN)/python scripts/torture.py --seconds 120

@@ -52,7 +52,7 @@ TARGETS = (
     ("table.csv", "preprocess table.csv -o made --column review"),
     ("rows.jsonl", "score run rows.jsonl"),
     ("archive.zip", "preprocess archive.zip -o made"),
-    ("text.txt", "sample run -n 1 --seed 1 --prefixes text.txt"),
+    ("text.txt", "sample run -n 1 --seed 1 --max-length 5 --prefixes text.txt"),
     ("list.nbest", "rescore run list.nbest --format moses"),
     ("items.csv", "stimuli run items.csv"),
     ("config.toml", "train corpus -o other --config config.toml --no-baselines"),
