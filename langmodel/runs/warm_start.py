@@ -17,6 +17,11 @@ from langmodel.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 SHAPES = ("cell", "embedding_size", "hidden_size", "layers", "tied", "bias")
 """Settings that a model's weights decide."""
 
+RATE = 2e-3
+"""The highest rate of a run that begins with trained weights, unless one is given: the defaults' rate, which
+is for random weights, unlearns more of what the model knows.
+"""
+
 LEAST_SHARED = 0.05
 """With a smaller share of known words, the model is of another language, or case."""
 
@@ -46,7 +51,10 @@ class WarmStart:
 
 
 def settings_of(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The given settings with the model's shapes. Raises ConfigError where they contradict each other."""
+    """The given settings with the model's shapes, and RATE unless a rate is given.
+
+    Raises ConfigError where settings and shapes contradict each other.
+    """
     a = load_model(model_path(path)).network.architecture
     shapes: dict[str, Any] = {
         "cell": a.cell,
@@ -65,7 +73,7 @@ def settings_of(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
                 f"--{name.replace('_', '-')} {_shown(wanted)}, but {path} has {_shown(shapes[name])}; "
                 "leave it out, or train without --from"
             )
-    return {**given, **shapes}
+    return {"learning_rate": RATE, **given, **shapes}
 
 
 def warm_start(network: RecurrentLM, path: Path, corpus: Corpus, generator: torch.Generator) -> WarmStart:
