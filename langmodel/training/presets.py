@@ -49,11 +49,12 @@ PRESETS = {
         },
     ),
     "small": Preset(
-        "the default LSTM, 3.7M parameters, in two epochs: PTB test 105 in 3 minutes",
+        "the default LSTM, 3.7M parameters, in two epochs: PTB test 105 in 3 minutes, a novel 74 in half "
+        "a minute",
         {"dropout": (0.15,), "learning_rate": 8e-3, "epochs": 2},
     ),
     "book": Preset(
-        "LSTM 512 with much dropout, for one book or 50,000 to 500,000 words of your own",
+        "LSTM 512 with much dropout, for 50,000 to 500,000 words of your own: a novel 53 in 5 to 10 minutes",
         {
             "hidden_size": (512,),
             "dropout": (0.6,),
