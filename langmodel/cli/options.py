@@ -28,7 +28,7 @@ MAX_THREADS = 512
 
 
 class _Finite(_FloatParameter):
-    """A number that is neither infinite nor no number."""
+    """A finite number."""
 
     name = "number"
 

@@ -1,7 +1,6 @@
 """`langmodel sample`: new sentences, one a line."""
 
 import json
-import math
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -15,6 +14,7 @@ from langmodel.cli.advice import apostrophe_advice
 from langmodel.cli.options import Choice, device_option, given, model_argument, setting, threads_option
 from langmodel.display.bars import counted
 from langmodel.errors import ConfigError
+from langmodel.formats.score_tables import finite
 from langmodel.inference.drawing import SamplingRequest
 from langmodel.inference.language_model import LanguageModel, load
 from langmodel.inference.results import SampledSentence
@@ -63,11 +63,6 @@ def _note_unknown(lm: LanguageModel, prefixes: Sequence[str]) -> None:
         print(advice, file=sys.stderr)
 
 
-def _finite(number: float) -> float | None:
-    """JSON has neither infinity nor NaN."""
-    return number if math.isfinite(number) else None
-
-
 def _as_json(sentence: SampledSentence) -> str:
     novelty = {} if sentence.longest_copied_run is None else {
         "longest_copied_run": sentence.longest_copied_run
@@ -76,9 +71,9 @@ def _as_json(sentence: SampledSentence) -> str:
         {
             "text": sentence.text,
             "words": sentence.words,
-            "log_prob": _finite(sentence.log_prob),
-            "log_prob_without_unk": _finite(sentence.log_prob_without_unk),
-            "unk_mass": _finite(sentence.unk_mass),
+            "log_prob": finite(sentence.log_prob),
+            "log_prob_without_unk": finite(sentence.log_prob_without_unk),
+            "unk_mass": finite(sentence.unk_mass),
             "finished": sentence.finished,
             "filled": sentence.filled,
             **novelty,

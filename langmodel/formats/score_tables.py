@@ -112,8 +112,8 @@ def _tsv_words(scores: Iterator[SentenceScore], style: Style) -> Iterator[str]:
             ])  # fmt: skip
 
 
-def _finite(value: float) -> float | None:
-    """JSON has no infinity."""
+def finite(value: float) -> float | None:
+    """JSON has neither infinity nor NaN."""
     return value if math.isfinite(value) else None
 
 
@@ -121,12 +121,12 @@ def _jsonl(scores: Iterator[SentenceScore], style: Style) -> Iterator[str]:
     for score in scores:
         row: dict[str, Any] = {
             "text": score.text,
-            "log_prob": _finite(style.log(score.log_prob)),
+            "log_prob": finite(style.log(score.log_prob)),
             "tokens": score.tokens,
             "oov": score.oov,
-            "perplexity": _finite(score.perplexity),
+            "perplexity": finite(score.perplexity),
             "words": [
-                {"word": word.word, "log_prob": _finite(style.log(word.log_prob)), "oov": word.oov}
+                {"word": word.word, "log_prob": finite(style.log(word.log_prob)), "oov": word.oov}
                 for word in score.words
             ],
         }

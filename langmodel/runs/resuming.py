@@ -26,7 +26,8 @@ EXTENDABLE = ("constant", "halve", "plateau")
 NEXT_PEAK = 0.5
 """The highest rate of another cycle, as a share of the last one's, unless --learning-rate names it."""
 
-SAVE_MINUTES = 10
+SAVE_SECONDS = 600
+"""A run is also saved between evaluations that are further apart than this."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def resumed_run(
     last = directory / LAST
     if not last.exists() and not last.with_name(PREVIOUS).exists():
         raise InputError(
-            f"{last}: nothing to resume; a run is saved at every evaluation and every {SAVE_MINUTES} "
+            f"{last}: nothing to resume; a run is saved at every evaluation and every {SAVE_SECONDS // 60} "
             "minutes. Train without --resume first"
         )
     saved = _saved(last, device, ranks, say)

@@ -20,6 +20,7 @@ from langmodel.inference.language_model import LanguageModel
 from langmodel.network.evaluation import Interrupted
 from langmodel.network.likelihood import perplexity
 from langmodel.network.recurrent_lm import RecurrentLM
+from langmodel.runs.resuming import SAVE_SECONDS
 from langmodel.runs.signals import StopSignal
 from langmodel.storage.atomic import DirectoryLock
 from langmodel.storage.model_file import BEST, LAST, PREVIOUS, SavedModel, save_model
@@ -28,9 +29,6 @@ from langmodel.storage.training_state import TrainingState
 from langmodel.text.corpus import Corpus
 from langmodel.training.progress import Evaluation
 from langmodel.training.trainer import Trainer
-
-SAVE_SECONDS = 600
-"""`last` is also saved between evaluations that are further apart than this."""
 
 SHOWN_SAMPLES = 2
 

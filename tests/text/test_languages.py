@@ -66,6 +66,10 @@ def test_the_whole_chain(name, tmp_path, monkeypatch, capsys):
         assert set(sample) <= known
         if tokenizer == "jieba":
             assert " 。" not in sample
+    if tokenizer == "character":  # a blank is a character like others, and nothing is put between two
+        assert run("sample r -n 5 --seed 1 --format jsonl".split()) == 0
+        drawn = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert all(sample["text"] == "".join(sample["words"]) for sample in drawn)
 
 
 def test_chinese_is_put_together_without_blanks_and_latin_words_with():
