@@ -2,11 +2,13 @@
 
 import gzip
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
+from serving import HOSTILE, Served, start_server
 
 from langmodel.cli.main import run
 from langmodel.inference.language_model import LanguageModel
@@ -116,3 +118,16 @@ def write_gzip(path: Path, data: bytes) -> Path:
     with gzip.open(path, "wb") as file:
         file.write(data)
     return path
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    directory = tmp_path_factory.mktemp("served")
+    words = ("the", "cat", "dog", "sat", "ran", ".", HOSTILE)
+    lm = make_model(words=words, embedding_size=16, hidden_sizes=(16,))
+    save_model(directory / "m.safetensors", saved_model(lm))
+    save_model(directory / "other.safetensors", saved_model(make_model("gru", words=words)))
+    process, port, _ = start_server(directory, "m.safetensors", "other.safetensors")
+    yield Served(process, port, lm)
+    process.terminate()
+    process.wait(10)

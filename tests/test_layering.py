@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "langmodel"
 
 ROOMS = [
     "errors", "cores", "text", "nbest", "ngrams", "network", "storage", "training", "inference", "reference",
-    "formats", "display", "runs", "cli",
+    "formats", "display", "runs", "web", "cli",
 ]  # fmt: skip
 
 MAY_IMPORT = {room: set(ROOMS[: index + 1]) for index, room in enumerate(ROOMS)}

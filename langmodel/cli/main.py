@@ -29,6 +29,8 @@ COMMANDS = {
     "rescore": "an n-best list with this model's scores in it",
     "tune-nbest": "weights for rescore, from a list with references",
     "compare": "several runs: what differs, what was reached",
+    "serve": "a page to write, judge and compare on",
+    "export-web": "one HTML file that does so offline",
     "info": "what a corpus, a run or a model is",
     "import-tutorial": "the RNN tutorial's weights -> a model",
     "demo": "the four jobs on the built-in corpus",

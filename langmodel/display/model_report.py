@@ -16,12 +16,19 @@ def shown_perplexity(loss: float) -> str:
 
 
 def model_report(path: Path, saved: SavedModel) -> str:
+    resumes = "yes" if saved.training is not None else f"the run can, from {LAST}"
+    if saved.training is None and not path.with_name(LAST).exists():
+        resumes = "no"
+    return rows_as_text([("model", str(path)), *model_facts(saved), ("can resume", resumes)])
+
+
+def model_facts(saved: SavedModel) -> list[tuple[str, str]]:
+    """What a model is: a label and a value each."""
     a = saved.network.architecture
     provenance = saved.provenance
     config = provenance.get("config", {})
     vocabulary = saved.vocabulary
-    rows = [
-        ("model", str(path)),
+    return [
         ("network", f"{a.cell.upper()}, layers {' + '.join(map(str, a.hidden_sizes))}, "
          f"embedding {a.embedding_size or 'none (one-hot)'}, {'tied' if a.tied else 'untied'}, "
          f"{saved.network.parameter_count:,} parameters"),
@@ -33,10 +40,7 @@ def model_report(path: Path, saved: SavedModel) -> str:
         ("best loss", _shown_loss(provenance.get("best_loss"))),
         ("settings", _shown_settings(config)),
         ("corpus", f"sha256 {provenance.get('corpus_sha256', 'unknown')}"),
-        ("can resume", "yes" if saved.training is not None else "no" if not path.with_name(LAST).exists()
-         else f"the run can, from {LAST}"),
     ]  # fmt: skip
-    return rows_as_text(rows)
 
 
 def _shown_count(count: Any) -> str:

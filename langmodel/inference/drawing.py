@@ -1,6 +1,6 @@
 """What a person asks a sampler for, in words -> sentences drawn, in words."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import index
 from typing import TypeVar
@@ -66,8 +66,12 @@ def draw(
     n: int,
     request: SamplingRequest,
     seed: int | None,
+    check: Callable[[], object] = lambda: None,
 ) -> Iterator[tuple[SampledSentence, int]]:
-    """The sentences as they come, each with how many had been drawn by then."""
+    """The sentences as they come, each with how many had been drawn by then.
+
+    `check` is called before every word, and may raise to stop the work.
+    """
     if n < 0:
         raise ConfigError(f"cannot draw {n} sentences")
     if seed is not None and not 0 <= (seed := index(seed)) <= MAX_SEED:
@@ -84,7 +88,7 @@ def draw(
         network, n, settings,
         prefix=prefix_ids, banned=[ids[0] for ids in named.values() if len(ids) == 1],
         demands=_demands(request, named, prefix_ids, pipeline, vocabulary),
-        balance=Balance.of(vocabulary) if settings.balance else None, generator=generator,
+        balance=Balance.of(vocabulary) if settings.balance else None, generator=generator, check=check,
     )  # fmt: skip
     for one, tries in drawn:
         sentence = worded(one, words, pipeline, vocabulary)

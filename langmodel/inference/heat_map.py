@@ -17,6 +17,9 @@ DARKEST_BITS = 16.0
 LIGHT, DARK = (247, 251, 255), (8, 48, 107)
 """The ends of the scale: one hue, so that it is told by lightness alone, whatever colours one sees."""
 
+NIGHT = ((22, 27, 34), (158, 202, 255))
+"""The same on a dark page."""
+
 RANKS = ((10, "r10"), (100, "r100"), (1_000, "r1000"))
 """As in GLTR (Gehrmann et al. 2019): the class of a word among so many likeliest."""
 

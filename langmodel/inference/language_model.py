@@ -1,6 +1,6 @@
 """LanguageModel: the face of a trained model. Text in; sentences and probabilities out."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import tee
 from pathlib import Path
 from types import MappingProxyType
@@ -35,7 +35,7 @@ from langmodel.storage.model_file import SavedModel, load_model, model_path, sav
 from langmodel.text.pipeline import Pipeline
 from langmodel.text.reading import read_sentences
 from langmodel.text.sources import read_lines
-from langmodel.text.vocabulary import UNK_ID, Vocabulary
+from langmodel.text.vocabulary import SPECIAL_TOKENS, UNK_ID, Vocabulary
 
 EVALUATION_SENTENCES = 64
 """Sentences evaluated side by side in `context=sentence`; a document is read in one column, exactly."""
@@ -192,10 +192,18 @@ class LanguageModel:
         return Samples(sentence for sentence, _ in self.draw(n, request, seed=seed))
 
     def draw(
-        self, n: int, request: SamplingRequest, *, seed: int | None = None
+        self,
+        n: int,
+        request: SamplingRequest,
+        *,
+        seed: int | None = None,
+        check: Callable[[], object] = lambda: None,
     ) -> Iterator[tuple[SampledSentence, int]]:
-        """The sentences of `sample` as they come, each with how many had been drawn by then."""
-        return drawing.draw(self.network, self.vocabulary, self.pipeline, n, request, seed)
+        """The sentences of `sample` as they come, each with how many had been drawn by then.
+
+        `check` is called before every word, and may raise to stop the work.
+        """
+        return drawing.draw(self.network, self.vocabulary, self.pipeline, n, request, seed, check)
 
     def likeliest(
         self,
@@ -242,19 +250,29 @@ class LanguageModel:
         )
 
     @torch.inference_mode()
-    def next_words(self, context: str = "", k: int = 10) -> list[NextWord]:
-        """The `k` likeliest continuations of a sentence that begins with `context`, likeliest first."""
+    def next_words(
+        self, context: str | Sequence[str] = "", k: int = 10, *, beginning: str = ""
+    ) -> list[NextWord]:
+        """The `k` likeliest continuations of a sentence that begins with `context`, likeliest first.
+
+        `context` is text, or words as the tokenizer gives them. With a `beginning`, words that begin so, in
+        capitals or not.
+        """
         if k < 1:
             raise ConfigError(f"k must be at least 1, got {k}")
-        ids = self.pipeline.encode(self.pipeline.tokenize(context), self.vocabulary)
-        hidden_1O, _ = self.network.read(ids)
+        words = self.pipeline.tokenize(context) if isinstance(context, str) else context
+        hidden_1O, _ = self.network.read(self.pipeline.encode(words, self.vocabulary))
         log_probs = log_probabilities(hidden_1O, self.network.output_weight, self.network.output_bias)[0]
         # START, which has no probability, sorts last.
-        best = log_probs.cpu().topk(min(k, len(self.vocabulary) - 1))
-        return [
-            NextWord(self.vocabulary.word_of(id), log_prob)
-            for id, log_prob in zip(best.indices.tolist(), best.values.tolist(), strict=True)
-        ]
+        order = log_probs.cpu().sort(descending=True, stable=True).indices[:-1].tolist()
+        if beginning:
+            start = beginning.lower()
+            order = [
+                id
+                for id in order
+                if id >= len(SPECIAL_TOKENS) and self.vocabulary.word_of(id).lower().startswith(start)
+            ]
+        return [NextWord(self.vocabulary.word_of(id), log_probs[id].item()) for id in order[:k]]
 
 
 def load(path: str | Path, device: str = "cpu") -> LanguageModel:

@@ -3,7 +3,7 @@
 # B = sentences still unfinished, V = vocabulary
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -80,12 +80,13 @@ def sample_ids(
     demands: Sequence[Demand] = (),
     balance: Balance | None = None,
     generator: torch.Generator,
+    check: Callable[[], object] = lambda: None,
 ) -> Iterator[tuple[DrawnSentence, int]]:
     """`count` sentences that begin with `prefix`, have none of `banned` and meet all `demands`, as they come.
 
     With each, how many had been drawn by then. Where more are asked for, the first are the same. `generator`
-    is a CPU generator. Raises SamplingError when every word is ruled out, or when a demand is met too rarely;
-    it always ends.
+    is a CPU generator. `check` is called before every word, and may raise to stop the work. Raises
+    SamplingError when every word is ruled out, or when a demand is met too rarely; it always ends.
     """
     if settings.unk == "resample-sentence":
         demands = [free_of_unknown_words(len(prefix)), *demands]
@@ -101,7 +102,7 @@ def sample_ids(
             )
         # How many are drawn together must not depend on how many are wanted, or only at the end.
         size = 1 if always_the_same else min(BATCH_SENTENCES, max(16, tries) if demands else count - kept)
-        for sentence in _draw_batch(network, size, settings, prefix, banned, balance, generator):
+        for sentence in _draw_batch(network, size, settings, prefix, banned, balance, generator, check):
             if kept == count:
                 return
             tries += 1
@@ -141,6 +142,7 @@ def _draw_batch(
     banned: Sequence[int],
     balance: Balance | None,
     generator: torch.Generator,
+    check: Callable[[], object],
 ) -> list[DrawnSentence]:
     filters = make_filters(settings)
     # At exact length, one more step draws END.
@@ -155,6 +157,7 @@ def _draw_batch(
     active = list(range(count)) if begun < last else []
     always = [START_ID, *banned, *([UNK_ID] if settings.unk == "reject" else [])]
     while active:
+        check()
         # A column a sentence, used or not: so a sentence does not depend on how many there are.
         uniform = torch.rand(BATCH_SENTENCES, generator=generator, dtype=torch.float64)[active]
         raw_BV = logits(hidden_BO, network.output_weight, network.output_bias).cpu()

@@ -1,0 +1,79 @@
+"""`langmodel serve`: a page to write, judge and compare on."""
+
+import sys
+import webbrowser
+from pathlib import Path
+
+import click
+
+from langmodel.cli.options import device_option, threads_option
+from langmodel.errors import ConfigError, InputError
+from langmodel.network.device import prepare_cpu
+from langmodel.text.printable import printable
+from langmodel.web.served import ServedModel, open_model
+
+EVERY_ADDRESS = ("0.0.0.0", "::", "")  # noqa: S104
+
+
+@click.command("serve")
+@click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MODEL...")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: a free one.")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True,
+    help="Address to listen at. There is no password: whoever reaches it can use it.",
+)  # fmt: skip
+@click.option(
+    "--allow-host", multiple=True, metavar="NAME",
+    help="A further name under which browsers reach the server.",
+)  # fmt: skip
+@click.option("--open", "opens", is_flag=True, help="Open the page in a browser.")
+@device_option
+@threads_option
+def command(
+    models: tuple[Path, ...],
+    port: int,
+    host: str,
+    allow_host: tuple[str, ...],
+    opens: bool,
+    device: str,
+    threads: int | None,
+) -> None:
+    """Serve a page on which one writes with the models, sees the likeliest next words, judges text and
+    compares. GET /api describes the JSON API. Ctrl-C ends.
+    """
+    try:
+        from langmodel.web.server import LOOPBACK, listening_socket, serve
+    except ImportError as error:
+        raise ConfigError(f"serve needs {error.name}: pip install 'langmodel[serve]'") from None
+    with listening_socket(host, port) as listening:
+        prepare_cpu(threads)
+        served = _loaded(models, device)
+        if host not in LOOPBACK:
+            print("WARNING: reachable by other machines, without a password", file=sys.stderr)
+        address = f"http://{'127.0.0.1' if host in EVERY_ADDRESS else host}:{listening.getsockname()[1]}/"
+
+        def announce() -> None:
+            names = ", ".join(printable(name) for name in served)
+            print(f"serving {names} at {address} (Ctrl-C ends)", file=sys.stderr, flush=True)
+            if opens:
+                webbrowser.open(address)
+
+        hosts = frozenset([*LOOPBACK, *allow_host, *([] if host in EVERY_ADDRESS else [host])])
+        serve(served, listening, hosts, announce)
+
+
+def _loaded(paths: tuple[Path, ...], device: str) -> dict[str, ServedModel]:
+    """The models by name. One that cannot be used is left out, and said; if it is the only one, raised."""
+    served: dict[str, ServedModel] = {}
+    for path in paths:
+        try:
+            model = open_model(path, device, set(served))
+        except InputError as error:
+            if len(paths) == 1:
+                raise
+            print(f"WARNING: left out: {printable(str(error))}", file=sys.stderr)
+        else:
+            served[model.name] = model
+    if not served:
+        raise InputError("none of the models could be loaded")
+    return served
