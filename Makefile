@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo test attack torture lint types install clean
+.PHONY: demo test browser-test attack torture lint types install clean
 
 install: .venv/installed
 
@@ -15,6 +15,10 @@ demo: .venv/installed
 
 test: lint types
 	$(BIN)/pytest -n 2 --dist loadgroup
+
+browser-test: .venv/installed
+	command -v chromium >/dev/null || (apt-get update -qq && apt-get install -qq --yes --no-install-recommends chromium) || true
+	$(BIN)/pytest tests/browser -m browser -rs -n 2 --dist loadgroup
 
 attack: .venv/installed
 	$(BIN)/python scripts/attack.py --attempts 500 --seconds 60

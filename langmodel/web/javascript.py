@@ -22,6 +22,8 @@ BOUNDARY = f"(?:(?<=[{WORD}])(?![{WORD}])|(?<![{WORD}])(?=[{WORD}]))"
 SYNTAX = frozenset("^$\\.*+?()[]{}|/-")
 """What may stand behind a backslash for itself."""
 
+COUNT = re.compile(r"\{\d*,?\d*\}")
+
 PAD: Rule = ("^|$", "gu", " ")
 
 TRIM: Rule = (r"^\s+|\s+$", "gu", "")
@@ -43,6 +45,11 @@ def expression(pattern: str) -> tuple[str, str]:
             source.append(_escaped(pattern[place], is_class))
         elif character == "+" and source and source[-1] in ("*", "+") and not is_class:
             pass  # possessive, which JavaScript has not: as greedy, it matches the same or more
+        elif not is_class and (count := COUNT.match(pattern, place)):
+            source.append(count[0])
+            place = count.end() - 1
+        elif not is_class and character in "{}]":
+            source.append(f"\\{character}")
         else:
             is_class = character == "[" or (is_class and character != "]")
             source.append(character)

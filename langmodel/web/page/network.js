@@ -118,7 +118,7 @@ function read(ids) {
   return reached;
 }
 
-/** Ids from the likeliest to the least likely, as many as are asked for. */
+/** Ids from the likeliest to the least likely, as many as are asked for; START is none of them. */
 function likeliest(scores, count) {
-  return Array.from(scores.keys()).sort((a, b) => scores[b] - scores[a] || a - b).slice(0, count);
+  return Array.from(scores.keys()).filter((id) => id !== START).sort((a, b) => scores[b] - scores[a] || a - b).slice(0, count);
 }

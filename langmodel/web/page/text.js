@@ -145,7 +145,7 @@ function joinToktok(words) {
   let text = "", sticks = true;
   words.forEach((word, place) => {
     const [opens, closes] = sides(word, words, place);
-    const shown = RULES.shown[word] ?? word;
+    const shown = Object.hasOwn(RULES.shown, word) ? RULES.shown[word] : word;
     text += sticks || closes ? shown : ` ${shown}`;
     sticks = opens;
   });

@@ -1,7 +1,7 @@
 "use strict";
 // Where the words of a tokenizer stand in the text as one reads it, and elements made of text alone.
 
-const QUOTES = {"``": '"', "''": '"', "`": "'"};
+const QUOTES = new Map([["``", '"'], ["''", '"'], ["`", "'"]]);
 
 /** The place [start, end) of each word in the text, or null where they do not follow one another in it. */
 function spans(text, words) {
@@ -9,7 +9,7 @@ function spans(text, words) {
   let at = 0;
   for (const word of words) {
     while (at < text.length && /\s/u.test(text[at])) at += 1;
-    const form = [word, QUOTES[word]].find(
+    const form = [word, QUOTES.get(word)].find(
       (form) => form && text.slice(at, at + form.length).toLowerCase() === form.toLowerCase(),
     );
     if (!form) return null;
