@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     from langmodel.runs.preparing import preprocess
     from langmodel.runs.training import Run, open_run, train
     from langmodel.text.corpus import Corpus, open_corpus
+    from langmodel.training.progress import Observer
 
 __version__ = "0.1.0"
 
 HOMES = {
     "Corpus": "text.corpus",
     "LanguageModel": "inference.language_model",
+    "Observer": "training.progress",
     "Run": "runs.training",
     "SamplingSettings": "inference.settings",
     "load": "inference.language_model",
@@ -38,8 +40,8 @@ HOMES = {
 """Where each public name lives: it is imported, and torch perhaps with it, when it is asked for."""
 
 __all__ = [
-    "Corpus", "LangModelError", "LanguageModel", "Run", "SamplingSettings", "load", "open_corpus", "open_run",
-    "preprocess", "train",
+    "Corpus", "LangModelError", "LanguageModel", "Observer", "Run", "SamplingSettings", "load", "open_corpus",
+    "open_run", "preprocess", "train",
 ]  # fmt: skip
 
 

@@ -69,6 +69,43 @@ def test_an_interrupt_saves_and_returns_and_leaves_no_handler_behind(text):
     assert whole.finished
 
 
+def test_an_observer_is_told_of_the_start_every_step_evaluation_and_save(text):
+    corpus = langmodel.preprocess("t.txt", "c", quiet=True)
+    told = []
+
+    class Everything(langmodel.Observer):
+        def on_start(self, untrained_loss, total_tokens):
+            told.append(("start", round(untrained_loss, 1), total_tokens))
+
+        def on_step(self, loss, tokens):
+            told.append(("step", tokens))
+
+        def on_evaluation(self, evaluation):
+            told.append(("evaluation", evaluation.step))
+
+        def on_save(self, state):
+            told.append(("save", state.values["progress"]["step"]))
+
+    run = langmodel.train(corpus, "r", **SMALL, observer=Everything(), quiet=True, threads=1)
+    kinds = [kind for kind, *_ in told]
+    assert kinds[0] == "start"
+    assert told[0][2] == sum(tokens for kind, tokens, *_ in told if kind == "step")
+    assert kinds.count("evaluation") == len(run.metrics)
+    assert [step for kind, step, *_ in told if kind == "evaluation"] == [row["step"] for row in run.metrics]
+    assert kinds[-1] == "save"
+
+
+def test_what_an_observer_raises_ends_the_run_which_can_be_resumed(text):
+    corpus = langmodel.preprocess("t.txt", "c", quiet=True)
+
+    def fail(_: object) -> None:
+        raise ValueError("enough")
+
+    with pytest.raises(ValueError, match="enough"):
+        langmodel.train(corpus, "r", **SMALL, on_evaluation=fail, quiet=True, threads=1)
+    assert langmodel.train(corpus, "r", resume=True, quiet=True, threads=1).finished
+
+
 def test_training_outside_the_main_thread_installs_no_handler(text):
     corpus = langmodel.preprocess("t.txt", "c", quiet=True)
     found = []

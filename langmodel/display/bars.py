@@ -1,4 +1,4 @@
-"""The progress bar: on stderr, on a terminal only."""
+"""The progress bar: on stderr, on a terminal or in a notebook only."""
 
 import os
 import sys
@@ -28,6 +28,11 @@ def progress_bar(
 
     A fleeting one shows only while what takes some seconds goes on.
     """
+    if "ipykernel" in sys.modules:
+        from tqdm.auto import tqdm as notebook_bar
+
+        return notebook_bar(desc=description, total=total, initial=initial, unit=f" {unit}", unit_scale=True,
+                            leave=not fleeting)  # fmt: skip
     try:
         knows_its_width = os.get_terminal_size(sys.stderr.fileno()).columns > 0
     except (OSError, ValueError):  # no terminal, or no file at all

@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +29,7 @@ from langmodel.text.corpus import Corpus
 from langmodel.text.corpus_files import is_corpus
 from langmodel.training.config import TrainingConfig
 from langmodel.training.distributed import Ranks, process_group
-from langmodel.training.progress import Evaluation
+from langmodel.training.progress import Observer
 from langmodel.training.trainer import Trainer
 
 KEPT = ("plan", "from")
@@ -59,7 +59,7 @@ class RunOptions:
     """Write the evaluations as TensorBoard's scalars too."""
     command: tuple[str, ...] = ()
     """As typed, for run.json."""
-    on_evaluation: Callable[[Evaluation], None] | None = field(default=None, compare=False)
+    observers: tuple[Observer, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         for name in ("minutes", "max_minutes"):
@@ -216,7 +216,7 @@ class _Run:
                 self.say(line)
         run = TrainingRun(
             trainer, self.corpus, self.directory, self.lock, self.narrator,
-            more=self._more(plan, start), on_evaluation=self.options.on_evaluation,
+            more=self._more(plan, start), observers=self.options.observers,
             write_scalars=scalar_writer(self.directory) if self.options.tensorboard else None,
         )  # fmt: skip
         return run.train(*self._deadline(plan))
@@ -270,19 +270,8 @@ def _refuse_a_full_disk(directory: Path, trainer: Trainer) -> None:
         )
 
 
-class _Follower:
-    """The observer of the processes that write nothing."""
-
-    def on_start(self, untrained_loss: float, total_tokens: int) -> None: ...
-
-    def on_step(self, loss: float, tokens: int) -> None: ...
-
-    def on_evaluation(self, evaluation: Evaluation) -> None: ...
-
-    def on_save(self, state: TrainingState) -> None: ...
-
-
 def _follow(trainer: Trainer) -> int:
+    """A process that writes nothing."""
     with StopSignal(quiet=True) as stop:
-        trainer.train(_Follower(), lambda: bool(stop.number), lambda: bool(stop.number))
+        trainer.train(Observer(), lambda: bool(stop.number), lambda: bool(stop.number))
     return stop.exit_code

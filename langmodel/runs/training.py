@@ -16,7 +16,7 @@ from langmodel.runs.run_directory import RunOptions, train_in
 from langmodel.storage.run_files import read_metrics, read_run
 from langmodel.text.corpus import Corpus, open_corpus
 from langmodel.training.config import chosen_settings, config_from_mapping
-from langmodel.training.progress import Evaluation
+from langmodel.training.progress import Evaluation, Observer
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,14 @@ class Run:
         return table + ("" if drawn is None else drawn[drawn.index("<svg") :])
 
 
+class _OfEvaluations(Observer):
+    def __init__(self, function: Callable[[Evaluation], None]) -> None:
+        self._function = function
+
+    def on_evaluation(self, evaluation: Evaluation) -> None:
+        self._function(evaluation)
+
+
 def train(
     corpus: Corpus | str | Path,
     output: str | Path,
@@ -85,6 +93,7 @@ def train(
     tensorboard: bool = False,
     device: str = "auto",
     threads: int | None = None,
+    observer: Observer | None = None,
     on_evaluation: Callable[[Evaluation], None] | None = None,
     quiet: bool = False,
     **settings: Any,
@@ -92,14 +101,18 @@ def train(
     """Train a network on a corpus in the run directory `output`; the flags of `langmodel train`, as keywords.
 
     `settings` are fields of TrainingConfig (`epochs=12, dropout=0.4, hidden_size=256`); they stand against
-    `preset` and the TOML file `config`. `on_evaluation` is told of every evaluation. Ctrl-C saves and returns
-    the run so far; `resume=True` goes on, with the bits of a run that never stopped. The same seed, corpus,
-    machine and threads give the same bytes as the command. Raises ConfigError for unknown settings.
+    `preset` and the TOML file `config`. An `observer` is told how the run goes, and the function
+    `on_evaluation` of every evaluation. Ctrl-C, or a notebook's stop button, saves and returns the run so
+    far; `resume=True` goes on, with the bits of a run that never stopped. The same seed, corpus, machine and
+    threads give the same bytes as the command. Raises ConfigError for unknown settings.
     """
     opened = corpus if isinstance(corpus, Corpus) else open_corpus(Path(corpus))
     given = chosen_settings(
         preset, None if config is None else Path(config), config_from_mapping(settings, "train")
     )
+    observers = [] if observer is None else [observer]
+    if on_evaluation is not None:
+        observers.append(_OfEvaluations(on_evaluation))
     options = RunOptions(
         minutes=minutes,
         max_minutes=max_minutes,
@@ -109,7 +122,7 @@ def train(
         compare=compare,
         tensorboard=tensorboard,
         suit=preset is None and config is None,
-        on_evaluation=on_evaluation,
+        observers=tuple(observers),
     )
     narrator = Silent() if quiet else Narrator()
     return run_training(opened, Path(output), given, options, device, threads, narrator)

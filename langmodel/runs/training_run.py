@@ -4,7 +4,7 @@ import math
 import platform
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -27,7 +27,7 @@ from langmodel.storage.model_file import BEST, LAST, PREVIOUS, SavedModel, save_
 from langmodel.storage.run_files import CURVES, METRICS, RUN, append_metrics, read_metrics, write_run
 from langmodel.storage.training_state import TrainingState
 from langmodel.text.corpus import Corpus
-from langmodel.training.progress import Evaluation
+from langmodel.training.progress import Evaluation, Observer
 from langmodel.training.trainer import Trainer
 
 SHOWN_SAMPLES = 2
@@ -35,7 +35,7 @@ SHOWN_SAMPLES = 2
 RATE_SMOOTHING = 0.98
 
 
-class TrainingRun:
+class TrainingRun(Observer):
     """One run directory while it is trained in."""
 
     def __init__(
@@ -47,17 +47,17 @@ class TrainingRun:
         narrator: Narrator,
         *,
         more: dict[str, Any],
-        on_evaluation: Callable[[Evaluation], None] | None = None,
+        observers: Sequence[Observer] = (),
         write_scalars: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
-        """`more` stands in run.json beside what the run itself knows."""
+        """`more` stands in run.json beside what the run itself knows; `observers` are told after this one."""
         self.trainer = trainer
         self.corpus = corpus
         self.directory = directory
         self._lock = lock
         self._narrator = narrator
         self._more = more
-        self._told = on_evaluation
+        self._observers = observers
         self._write_scalars = write_scalars
         self.config = trainer.config
         self._started = self._last_save = self._last_evaluation = time.monotonic()
@@ -70,6 +70,8 @@ class TrainingRun:
     def on_start(self, untrained_loss: float, total_tokens: int) -> None:
         rows = len(self.corpus.vocabulary)
         self.say(f"untrained loss {untrained_loss:.3f} nats; ln V = ln {rows:,} = {math.log(rows):.3f}")
+        for observer in self._observers:
+            observer.on_start(untrained_loss, total_tokens)
 
     def on_step(self, loss: float, tokens: int) -> None:
         if not math.isfinite(loss):
@@ -81,6 +83,8 @@ class TrainingRun:
             shown = f"loss {self._loss:.3f}, perplexity {shown_perplexity(self._loss)}"
             self._bar.set_postfix_str(shown, refresh=False)
         self._bar.update(tokens)
+        for observer in self._observers:
+            observer.on_step(loss, tokens)
 
     def on_evaluation(self, evaluation: Evaluation) -> None:
         now = time.monotonic()
@@ -117,14 +121,16 @@ class TrainingRun:
             self.say(f"    {sentence}")
         self.trainer.network.train()
         self._last_evaluation, self._tokens_at_evaluation = time.monotonic(), evaluation.tokens
-        if self._told is not None:
-            self._told(evaluation)
+        for observer in self._observers:
+            observer.on_evaluation(evaluation)
 
     def on_save(self, state: TrainingState) -> None:
         self._lock.verify()
         saved = self._saved(self.trainer.network, state)
         save_model(self.directory / LAST, saved, keep_as=self.directory / PREVIOUS)
         self._last_save = time.monotonic()
+        for observer in self._observers:
+            observer.on_save(state)
 
     # What the run does.
 

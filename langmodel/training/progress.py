@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
 
 from langmodel.network.evaluation import Likelihood
 from langmodel.storage.training_state import TrainingState
@@ -50,22 +49,25 @@ class Evaluation:
     """Made because the run stops here, where none was due; what comes after a resume does not know of it."""
 
 
-class Observer(Protocol):
-    """Who is told what happens; the trainer can be asked for what it is about from any of these."""
+class Observer:
+    """Who is told how a run goes. Override what you need; the rest does nothing.
 
-    def on_start(self, untrained_loss: float, total_tokens: int) -> None: ...
+    A run ends with an exception that an observer raises, and can be resumed.
+    """
+
+    def on_start(self, untrained_loss: float, total_tokens: int) -> None:
+        """Before the first step. The loss before any training, in nats per token; the targets of the whole
+        run, those before a resume included.
+        """
 
     def on_step(self, loss: float, tokens: int) -> None:
-        """`loss` is the window's mean nats per token, `tokens` its targets."""
-        ...
+        """After every step. `loss` is the window's mean in nats per token; `tokens` counts its targets."""
 
     def on_evaluation(self, evaluation: Evaluation) -> None:
-        """`trainer.judged` is the network that was evaluated."""
-        ...
+        """After every evaluation."""
 
     def on_save(self, state: TrainingState) -> None:
         """After every evaluation, when asked for, and when a run stops before its end.
 
         Once before the first evaluation is told of, too: the state is kept before any model is.
         """
-        ...
