@@ -81,9 +81,8 @@ def command(
     data = page.html.encode()
     write_atomically(output, data)
     print(f"{output}: {len(data) / 1e6:.1f} MB")
-    print(
-        f"perplexity on {name}: {before:.2f} as trained, {after:.2f} in the page ({after / before - 1:+.2%})"
-    )
+    cost = round(after / before - 1, 4) + 0.0  # not -0.0
+    print(f"perplexity on {name}: {before:.2f} as trained, {after:.2f} in the page ({cost:+.2%})")
     if served.lm.pipeline.tokenizer == "jieba":
         print(
             "the page cuts Chinese at the longest words of the vocabulary, not as jieba does", file=sys.stderr

@@ -35,7 +35,8 @@ PRESETS = {
         },
     ),
     "classic": Preset(
-        "LSTM 2x200 by SGD, as in PyTorch's example, 4.7M parameters: PTB test 116 in 7 minutes",
+        "LSTM 2x200 by SGD, as in PyTorch's example, 4.7M parameters: PTB test 116 in 7 minutes, "
+        "a novel 69 in one",
         {
             "embedding_size": 200,
             "hidden_size": (200,),
@@ -63,11 +64,11 @@ PRESETS = {
         },
     ),
     "laptop": Preset(
-        "LSTM 512, 4.3M parameters: PTB test 85 in 18 minutes",
+        "LSTM 512, 4.3M parameters: PTB test 85 in 18 minutes, a novel 59 in 3",
         {"hidden_size": (512,), "dropout": (0.4,), "epochs": 10},
     ),
     "medium": Preset(
-        "LSTM 1024, embedding 512, 12.0M parameters: PTB test 81 in 50 minutes",
+        "LSTM 1024, embedding 512, 12.0M parameters: PTB test 81 in 50 minutes, a novel 56 in 13",
         {
             "embedding_size": 512,
             "hidden_size": (1024,),

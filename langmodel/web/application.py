@@ -19,7 +19,10 @@ from langmodel.web import answers
 from langmodel.web.pages import ASSETS, part, playground_page
 from langmodel.web.requests import CALLS, MAX_BODY, MAX_DRAWN_WORDS, BadRequest, read_request
 from langmodel.web.served import ServedModel
-from langmodel.web.work import MAX_SECONDS, MAX_WAITING, Lane, Overloaded
+from langmodel.web.work import MAX_SECONDS, Lane, Overloaded
+
+MOST_DRAWING, MOST_READING = 16, 128
+"""Requests that wait for their turn, those to sample and the others; what comes then is refused."""
 
 BODY_SECONDS = 10.0
 """For a request's body to arrive."""
@@ -93,8 +96,8 @@ class Playground:
 
     def __init__(self, models: Mapping[str, ServedModel]) -> None:
         self._models = models
-        self._lanes = {"sample": Lane("draw")}
-        self._lanes["score"] = self._lanes["next"] = Lane("read")
+        drawing, reading = Lane("draw", MOST_DRAWING), Lane("read", MOST_READING)
+        self._lanes = {"sample": drawing, "score": reading, "next": reading}
 
     def close(self) -> None:
         for lane in self._lanes.values():
@@ -119,7 +122,7 @@ class Playground:
         }
         limits = {
             "body_bytes": MAX_BODY, "words_drawn": MAX_DRAWN_WORDS, "seconds_of_work": MAX_SECONDS,
-            "requests_waiting": MAX_WAITING,
+            "requests_waiting": {"sample": MOST_DRAWING, "score and next": MOST_READING},
         }  # fmt: skip
         return JSONResponse({
             "langmodel": __version__, "limits": limits, **calls,

@@ -10,15 +10,12 @@ from langmodel.errors import LangModelError
 
 T = TypeVar("T")
 
-MAX_WAITING = 32
-"""Jobs that wait; what comes then is refused."""
-
 MAX_SECONDS = 20.0
 """Of work on one job; those that wait are not counted."""
 
 
 class Overloaded(LangModelError):
-    """As many jobs wait as may."""
+    """No more jobs may wait."""
 
 
 class TooLong(LangModelError):
@@ -51,7 +48,8 @@ class Lane:
     other.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, most_waiting: int) -> None:
+        self._most_waiting = most_waiting
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._unfinished = 0
 
@@ -64,7 +62,7 @@ class Lane:
         When the iterator is closed, the work stops at its next step. Raises Overloaded, TooLong, and what
         the work raises.
         """
-        if self._unfinished > MAX_WAITING:
+        if self._unfinished > self._most_waiting:
             raise Overloaded("too many requests at once; try again in a second")
         loop, job = asyncio.get_running_loop(), Job()
         queue: asyncio.Queue[Any] = asyncio.Queue()
