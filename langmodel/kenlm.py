@@ -24,7 +24,7 @@ import langmodel.network.cells as cells
 from langmodel.errors import LangModelError
 from langmodel.inference.language_model import load
 from langmodel.inference.wording import END_TEXT
-from langmodel.network.likelihood import log_probabilities, perplexity
+from langmodel.network.likelihood import perplexity
 from langmodel.text.vocabulary import END_ID, START_ID, UNK_ID
 
 LN_10 = math.log(10)
@@ -157,7 +157,7 @@ class Model:
         if in_state._output_1O is None:
             raise ValueError("an empty State: call BeginSentenceWrite or NullContextWrite first")
         network, id = self._lm.network, self._id(_text(word))
-        log_probs_1V = log_probabilities(in_state._output_1O, network.output_weight, network.output_bias)
+        log_probs_1V = network.output_layer.log_probabilities(in_state._output_1O)
         length = in_state._length + 1
         result = FullScoreReturn(log_probs_1V[0, id].item() / LN_10, length, id == UNK_ID)
         if id == END_ID:

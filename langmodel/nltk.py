@@ -24,7 +24,7 @@ from langmodel.inference.filters import ban
 from langmodel.inference.language_model import LanguageModel as Model
 from langmodel.inference.language_model import load
 from langmodel.inference.sampling import draw
-from langmodel.network.likelihood import log_probabilities, logits, perplexity
+from langmodel.network.likelihood import perplexity
 from langmodel.text.vocabulary import END_ID, START_ID, UNK_ID
 
 CACHED_CONTEXTS = 1_024
@@ -106,7 +106,7 @@ class LanguageModel:
     def _log_prob(self, word: str, context: Sequence[str] | None) -> float:
         network = self._lm.network
         output_1O, _ = self._after(self._context_ids(context))
-        log_probs_1V = log_probabilities(output_1O, network.output_weight, network.output_bias)
+        log_probs_1V = network.output_layer.log_probabilities(output_1O)
         return log_probs_1V[0, self._id(word)].item()
 
     def logscore(self, word: str, context: Sequence[str] | None = None) -> float:
@@ -145,7 +145,7 @@ class LanguageModel:
         words: list[str] = []
         for _ in range(num_words):
             output_1O, _state = self._after(context)
-            allowed_1V = ban([UNK_ID])(logits(output_1O, network.output_weight, network.output_bias).cpu())
+            allowed_1V = ban([UNK_ID])(network.output_layer.logits(output_1O).cpu())
             uniform = torch.tensor([chance.random()], dtype=torch.float64)
             id = int(draw(torch.softmax(allowed_1V, 1), uniform).item())
             words.append(END_LABEL if id == END_ID else self._lm.vocabulary.word_of(id))

@@ -74,9 +74,6 @@ class _WithPresets(click.Command):
 @setting(TrainingConfig, "--ar", "Activation regularisation: weight of the output's mean square.")
 @setting(TrainingConfig, "--tar", "Temporal activation regularisation: of its change from step to step.")
 @setting(
-    TrainingConfig, "--pdr", "Past-decode regularisation: weight of telling the last word from the next ones."
-)
-@setting(
     TrainingConfig,
     "--context",
     "document: the state is carried on. sentence: each starts at zero.",

@@ -56,7 +56,7 @@ def _shown_settings(config: Any) -> str:
     if not isinstance(config, dict):
         return "unknown"
     defaults = TrainingConfig().to_dict()
-    chosen = {name: value for name, value in config.items() if defaults.get(name) != value}
+    chosen = {name: value for name, value in config.items() if name in defaults and defaults[name] != value}
     return ", ".join(f"{name} {_shown(value)}" for name, value in chosen.items()) or "the defaults"
 
 

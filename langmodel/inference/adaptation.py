@@ -20,7 +20,7 @@ from torch import Tensor
 
 from langmodel.network.cells import detach_state
 from langmodel.network.evaluation import read_document
-from langmodel.network.likelihood import nll_sum, temperature_moments, token_nll
+from langmodel.network.output_layer import OutputLayer
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.network.windows import DocumentWindows, IdArray
 from langmodel.ngrams.comparison import best_mixture
@@ -81,7 +81,7 @@ class Temperature:
         weight = network.output_weight / self.temperature
         bias = None if network.output_bias is None else network.output_bias / self.temperature
         return _joined(
-            -token_nll(hidden_NO, weight, bias, targets_N)
+            -OutputLayer(weight, bias).token_nll(hidden_NO, targets_N)
             for hidden_NO, targets_N in read_document(network, ids)
         )
 
@@ -93,9 +93,7 @@ def fit_temperature(network: RecurrentLM, train_ids: IdArray, valid_ids: IdArray
     for _ in range(NEWTON_STEPS):
         moments = torch.zeros(3, dtype=torch.float64, device=network.device)
         for hidden_NO, targets_N in read_document(network, valid_ids):
-            moments += temperature_moments(
-                hidden_NO, network.output_weight, network.output_bias, targets_N, beta
-            )
+            moments += network.output_layer.temperature_moments(hidden_NO, targets_N, beta)
         _, slope, curvature = moments.tolist()
         step = slope / max(curvature, 1e-12)
         beta = min(max(beta - step, beta / 2), 2 * beta)
@@ -150,7 +148,7 @@ def _with_cache(network: RecurrentLM, ids: IdArray, thetas: tuple[float, ...]) -
     keys_KO = torch.zeros(0, width, device=network.device)
     words_K = torch.zeros(0, dtype=torch.long, device=network.device)
     for hidden_NO, targets_N in read_document(network, ids):
-        plain.append(-token_nll(hidden_NO, network.output_weight, network.output_bias, targets_N))
+        plain.append(-network.output_layer.token_nll(hidden_NO, targets_N))
         for start in range(0, len(targets_N), CACHE_BLOCK):
             queries_QO = hidden_NO[start : start + CACHE_BLOCK]
             words_Q = targets_N[start : start + CACHE_BLOCK]
@@ -255,8 +253,8 @@ def _learning(
             state = network.zero_state(window.inputs_TB.shape[1])
         hidden_TBO, state = network(window.inputs_TB, detach_state(state))
         hidden_NO = window.real(hidden_TBO)
-        yield -token_nll(hidden_NO.detach(), network.output_weight, network.output_bias, window.targets_N)
-        loss = nll_sum(hidden_NO, network.output_weight, network.output_bias, window.targets_N)
+        yield -network.output_layer.token_nll(hidden_NO.detach(), window.targets_N)
+        loss = network.output_layer.nll_sum(hidden_NO, window.targets_N)
         gradients = torch.autograd.grad(loss / window.tokens, parameters)
         with torch.no_grad():
             use(list(gradients))

@@ -11,14 +11,13 @@ from langmodel.inference.filters import ban
 from langmodel.inference.sampling import DrawnSentence
 from langmodel.inference.settings import SamplingSettings
 from langmodel.network.cells import select_state
-from langmodel.network.likelihood import log_probabilities
-from langmodel.network.recurrent_lm import RecurrentLM
+from langmodel.network.predictor import Predictor
 from langmodel.text.vocabulary import END_ID, START_ID, UNK_ID
 
 
 @torch.inference_mode()
 def beam_search(
-    network: RecurrentLM,
+    network: Predictor,
     width: int,
     settings: SamplingSettings,
     *,
@@ -36,7 +35,7 @@ def beam_search(
     unfinished = [(0.0, 0.0, list(prefix))]
     finished: list[DrawnSentence] = []
     for length in range(len(prefix), most + 1):
-        log_probs_BV = log_probabilities(hidden_BO, network.output_weight, network.output_bias).double().cpu()
+        log_probs_BV = network.output_layer.log_probabilities(hidden_BO).double().cpu()
         if bool(log_probs_BV.isnan().any()):
             raise SamplingError(
                 "the network's numbers overflow; its weights are not those of a trained model"

@@ -27,7 +27,6 @@ from langmodel.network import evaluation
 from langmodel.network.architecture import CONTEXTS
 from langmodel.network.device import choose_device
 from langmodel.network.evaluation import Likelihood
-from langmodel.network.likelihood import log_probabilities
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.network.windows import IdArray
 from langmodel.ngrams.copied_runs import CopiedRuns
@@ -162,7 +161,7 @@ class LanguageModel:
         context = context or self.context
         columns = 1 if context == "document" else EVALUATION_SENTENCES
         windows = evaluation.evaluation_windows(ids, context, columns)
-        return evaluation.evaluate_windows(self.network, windows)
+        return evaluation.likelihood_of_windows(self.network, windows.epoch(0))
 
     def sample(
         self,
@@ -249,22 +248,23 @@ class LanguageModel:
             tuple(words), sequence_TLH.cpu().numpy(), final[0], final[1] if len(final) > 1 else None
         )
 
-    @torch.inference_mode()
-    def next_words(
-        self, context: str | Sequence[str] = "", k: int = 10, *, beginning: str = ""
-    ) -> list[NextWord]:
+    def next_words(self, context: str = "", k: int = 10, *, beginning: str = "") -> list[NextWord]:
         """The `k` likeliest continuations of a sentence that begins with `context`, likeliest first.
 
-        `context` is text, or words as the tokenizer gives them. With a `beginning`, words that begin so, in
-        capitals or not.
+        With a `beginning`, words that begin so, in capitals or not.
         """
+        return self.next_after(self.pipeline.tokenize(context), k, beginning=beginning)
+
+    @torch.inference_mode()
+    def next_after(self, words: Sequence[str], k: int = 10, *, beginning: str = "") -> list[NextWord]:
+        """The same after words as the tokenizer gives them."""
         if k < 1:
             raise ConfigError(f"k must be at least 1, got {k}")
-        words = self.pipeline.tokenize(context) if isinstance(context, str) else context
-        hidden_1O, _ = self.network.read(self.pipeline.encode(words, self.vocabulary))
-        log_probs = log_probabilities(hidden_1O, self.network.output_weight, self.network.output_bias)[0]
+        network = self.network
+        read_1R, _ = network.read(self.pipeline.encode(several(words), self.vocabulary))
+        log_probs = network.output_layer.log_probabilities(read_1R)[0].cpu()
         # START, which has no probability, sorts last.
-        order = log_probs.cpu().sort(descending=True, stable=True).indices[:-1].tolist()
+        order = log_probs.sort(descending=True, stable=True).indices[:-1].tolist()
         if beginning:
             start = beginning.lower()
             order = [

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from langmodel.network.cells import select_state
-from langmodel.network.likelihood import log_probabilities
-from langmodel.network.recurrent_lm import RecurrentLM
+from langmodel.network.predictor import Predictor
 from langmodel.text.vocabulary import END_ID
 
 BLOCK_IDS = 2**20
@@ -40,7 +39,7 @@ class _Asked:
     """which of `pairs` each goes on with."""
 
 
-def score_prefix_tree(network: RecurrentLM, sentences: Sequence[Sequence[int]]) -> list[float]:
+def score_prefix_tree(network: Predictor, sentences: Sequence[Sequence[int]]) -> list[float]:
     """Natural-log probability of each sentence (ids without END) and its END, from the zero state."""
     found: list[float] = []
     for block in _blocks(sentences):
@@ -62,9 +61,9 @@ def _blocks(sentences: Sequence[Sequence[int]]) -> Iterator[list[Sequence[int]]]
 
 
 @torch.inference_mode()
-def _score_block(network: RecurrentLM, sentences: Sequence[Sequence[int]]) -> Floats:
+def _score_block(network: Predictor, sentences: Sequence[Sequence[int]]) -> Floats:
     """Word by word, all sentences together; a row of the state is one beginning, not one sentence."""
-    V = network.architecture.vocabulary_size
+    V = network.output_layer.vocabulary_size
     longest = max(map(len, sentences)) + 1
     ids = np.full((len(sentences), longest), END_ID, np.int64)
     for row, words in zip(ids, sentences, strict=True):
@@ -95,9 +94,9 @@ def _score_block(network: RecurrentLM, sentences: Sequence[Sequence[int]]) -> Fl
     return found + _answers(network, waiting, len(sentences)) if waiting else found
 
 
-def _answers(network: RecurrentLM, waiting: Sequence[_Asked], sentences: int) -> Floats:
+def _answers(network: Predictor, waiting: Sequence[_Asked], sentences: int) -> Floats:
     """For each of so many sentences, Σ log p of what is asked for it."""
-    V = network.architecture.vocabulary_size
+    V = network.output_layer.vocabulary_size
     rows = np.cumsum([0, *(len(asked.hidden_BO) for asked in waiting)])
     answers = np.cumsum([0, *(len(asked.pairs) for asked in waiting)])
     pairs = np.concatenate([asked.pairs + first * V for asked, first in zip(waiting, rows, strict=False)])
@@ -111,14 +110,12 @@ def _answers(network: RecurrentLM, waiting: Sequence[_Asked], sentences: int) ->
     return found
 
 
-def _log_probs(network: RecurrentLM, hidden_BO: Tensor, beginning: Ids, word: Ids) -> Floats:
+def _log_probs(network: Predictor, hidden_BO: Tensor, beginning: Ids, word: Ids) -> Floats:
     """Of each word after the beginning beside it; beginnings ascend, and have a row of `hidden_BO` each."""
     found = np.empty(len(word))
     for start in range(0, len(hidden_BO), SOFTMAX_ROWS):
         first, last = np.searchsorted(beginning, [start, start + SOFTMAX_ROWS])
-        rows_BV = log_probabilities(
-            hidden_BO[start : start + SOFTMAX_ROWS], network.output_weight, network.output_bias
-        )
+        rows_BV = network.output_layer.log_probabilities(hidden_BO[start : start + SOFTMAX_ROWS])
         rows = torch.from_numpy(beginning[first:last] - start).to(rows_BV.device)
         columns = torch.from_numpy(word[first:last]).to(rows_BV.device)
         found[first:last] = rows_BV[rows, columns].double().cpu().numpy()

@@ -16,8 +16,8 @@ from langmodel.inference.demands import Demand, free_of_unknown_words
 from langmodel.inference.filters import Filter, ban, make_filters, only
 from langmodel.inference.settings import SamplingSettings
 from langmodel.network.cells import select_state
-from langmodel.network.likelihood import log_of_the_others, logits
-from langmodel.network.recurrent_lm import RecurrentLM
+from langmodel.network.likelihood import log_of_the_others
+from langmodel.network.predictor import Predictor
 from langmodel.text.vocabulary import END_ID, START_ID, UNK_ID
 
 BATCH_SENTENCES = 1_024
@@ -71,7 +71,7 @@ def draw(probabilities_BV: Tensor, uniform_B: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def sample_ids(
-    network: RecurrentLM,
+    network: Predictor,
     count: int,
     settings: SamplingSettings,
     *,
@@ -135,7 +135,7 @@ class _Row:
 
 
 def _draw_batch(
-    network: RecurrentLM,
+    network: Predictor,
     count: int,
     settings: SamplingSettings,
     prefix: Sequence[int],
@@ -160,7 +160,7 @@ def _draw_batch(
         check()
         # A column a sentence, used or not: so a sentence does not depend on how many there are.
         uniform = torch.rand(BATCH_SENTENCES, generator=generator, dtype=torch.float64)[active]
-        raw_BV = logits(hidden_BO, network.output_weight, network.output_bias).cpu()
+        raw_BV = network.output_layer.logits(hidden_BO).cpu()
         ends_here = bool(settings.length) and rows[active[0]].words >= settings.length
         rules = [only(END_ID)] if ends_here else filters
         limits = (

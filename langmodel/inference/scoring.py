@@ -1,6 +1,6 @@
 """Log-probabilities of given sentences, batched by length."""
 
-# B = sentences, N = tokens, O = output width, V = vocabulary, C = columns of a measure
+# B = sentences, N = tokens, R = what the output layer reads, C = columns of a measure
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -13,8 +13,8 @@ from torch import Tensor
 from langmodel.errors import LangModelError
 from langmodel.network.cells import State
 from langmodel.network.evaluation import EVALUATION_STEPS, read_document
-from langmodel.network.likelihood import expected_words, token_details, token_nll
-from langmodel.network.recurrent_lm import RecurrentLM
+from langmodel.network.output_layer import Readout
+from langmodel.network.predictor import Predictor
 from langmodel.network.windows import IdArray, sentence_windows
 from langmodel.text.vocabulary import END_ID
 
@@ -32,45 +32,39 @@ EXPECTED = 10
 Scores = npt.NDArray[np.float64]
 """A row for every word of a sentence and for END; columns as the measure gives them."""
 
-Measure = Callable[[Tensor, Tensor, Tensor | None, Tensor], Tensor]
-"""Hidden states, output weight and bias, targets -> numbers for each target, shape (N, C)."""
+Measure = Callable[[Readout, Tensor, Tensor], Tensor]
+"""What makes probabilities, what it is to read (N, R), targets -> numbers for each target, shape (N, C)."""
 
 
-def log_prob_only(hidden_NO: Tensor, weight_VO: Tensor, bias_V: Tensor | None, targets_N: Tensor) -> Tensor:
+def log_prob_only(layer: Readout, read_NR: Tensor, targets_N: Tensor) -> Tensor:
     """Natural-log probability; shape (N, 1)."""
-    return -token_nll(hidden_NO, weight_VO, bias_V, targets_N).unsqueeze(1)
+    return -layer.token_nll(read_NR, targets_N).unsqueeze(1)
 
 
-def with_entropy_and_rank(
-    hidden_NO: Tensor, weight_VO: Tensor, bias_V: Tensor | None, targets_N: Tensor
-) -> Tensor:
+def with_entropy_and_rank(layer: Readout, read_NR: Tensor, targets_N: Tensor) -> Tensor:
     """Natural-log probability, entropy in nats, rank; shape (N, 3)."""
-    details_N3 = token_details(hidden_NO, weight_VO, bias_V, targets_N)
+    details_N3 = layer.token_details(read_NR, targets_N)
     return details_N3 * details_N3.new_tensor([-1.0, 1.0, 1.0])
 
 
-def with_expected_words(
-    hidden_NO: Tensor, weight_VO: Tensor, bias_V: Tensor | None, targets_N: Tensor
-) -> Tensor:
+def with_expected_words(layer: Readout, read_NR: Tensor, targets_N: Tensor) -> Tensor:
     """The same, then the ids of the EXPECTED likeliest words and their natural-log probabilities."""
-    most = min(EXPECTED, len(weight_VO) - 1)  # START has no probability
-    ids_NK, log_probs_NK = expected_words(hidden_NO, weight_VO, bias_V, most)
-    details_N3 = with_entropy_and_rank(hidden_NO, weight_VO, bias_V, targets_N)
+    most = min(EXPECTED, layer.vocabulary_size - 1)  # START has no probability
+    ids_NK, log_probs_NK = layer.expected_words(read_NR, most)
+    details_N3 = with_entropy_and_rank(layer, read_NR, targets_N)
     return torch.cat([part.double() for part in (details_N3, ids_NK, log_probs_NK)], dim=1)
 
 
 @torch.inference_mode()
 def _score_batch(
-    network: RecurrentLM, sentences: Sequence[Sequence[int]], state: State, measure: Measure
+    network: Predictor, sentences: Sequence[Sequence[int]], state: State, measure: Measure
 ) -> tuple[list[Scores], State]:
     parts: list[Scores] = []  # of shape (steps, sentences, columns)
     for window in sentence_windows(sentences, EVALUATION_STEPS):
         steps, batch = window.inputs_TB.shape
         window = window.to(network.device)
-        hidden_TBO, state = network(window.inputs_TB, state)
-        measured_NC = measure(
-            window.real(hidden_TBO), network.output_weight, network.output_bias, window.targets_N
-        ).double()
+        read_TBR, state = network(window.inputs_TB, state)
+        measured_NC = measure(network.output_layer, window.real(read_TBR), window.targets_N).double()
         whole = measured_NC.new_zeros(steps * batch, measured_NC.shape[1])
         whole[slice(None) if window.positions_N is None else window.positions_N] = measured_NC
         parts.append(whole.view(steps, batch, -1).cpu().numpy())
@@ -81,7 +75,7 @@ def _score_batch(
 
 
 def score_sentences(
-    network: RecurrentLM, sentences: Iterable[Sequence[int]], measure: Measure = log_prob_only
+    network: Predictor, sentences: Iterable[Sequence[int]], measure: Measure = log_prob_only
 ) -> Iterator[Scores]:
     """Measures every word and END, each sentence from the zero state.
 
@@ -112,7 +106,7 @@ def _batches(order: Sequence[int], lengths: Sequence[int]) -> Iterator[list[int]
 
 
 def score_document(
-    network: RecurrentLM, sentences: Iterable[Sequence[int]], measure: Measure = log_prob_only
+    network: Predictor, sentences: Iterable[Sequence[int]], measure: Measure = log_prob_only
 ) -> Iterator[Scores]:
     """The same with the state carried from each sentence to the next, as one document."""
     state = network.zero_state(1)
@@ -122,13 +116,13 @@ def score_document(
 
 
 @torch.inference_mode()
-def token_log_probs(network: RecurrentLM, ids: IdArray, context: str) -> npt.NDArray[np.float64]:
+def token_log_probs(network: Predictor, ids: IdArray, context: str) -> npt.NDArray[np.float64]:
     """Natural-log probability of each token of a stream of whole sentences, in order, read in `context`."""
     if context == "sentence":
         sentences = [part[:-1].tolist() for part in np.split(ids, np.flatnonzero(ids == END_ID) + 1)[:-1]]
         return np.concatenate([rows[:, 0] for rows in score_sentences(network, sentences)])
     parts = [
-        -token_nll(hidden_NO, network.output_weight, network.output_bias, targets_N)
+        -network.output_layer.token_nll(hidden_NO, targets_N)
         for hidden_NO, targets_N in read_document(network, ids)
     ]
     return torch.cat(parts).double().cpu().numpy()

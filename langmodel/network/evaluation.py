@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from langmodel.errors import ConfigError
-from langmodel.network.likelihood import perplexity, token_nll
+from langmodel.network.likelihood import perplexity
+from langmodel.network.predictor import Predictor
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.network.windows import DocumentWindows, IdArray, SentenceWindows, Window, Windows
 from langmodel.text.vocabulary import UNK_ID
@@ -94,7 +95,7 @@ def evaluation_windows(ids: IdArray, context: str, columns: int) -> Windows:
 
 
 @torch.inference_mode()
-def read_document(network: RecurrentLM, ids: IdArray) -> Iterator[tuple[Tensor, Tensor]]:
+def read_document(network: Predictor, ids: IdArray) -> Iterator[tuple[Tensor, Tensor]]:
     """The stream read in one column: what predicts each target, shape (N, O), and the targets, by window."""
     state = network.zero_state(1)
     for window in evaluation_windows(ids, "document", columns=1).epoch(0):
@@ -124,12 +125,16 @@ def evaluate_windows(
     network.eval()
     try:
         shared = (window.columns(rank, ranks) for window in windows.epoch(0))
-        return _evaluate(network, shared, should_stop)
+        return likelihood_of_windows(network, shared, should_stop)
     finally:
         network.train(was_training)
 
 
-def _evaluate(network: RecurrentLM, windows: Iterator[Window], should_stop: Callable[[], bool]) -> Likelihood:
+@torch.inference_mode()
+def likelihood_of_windows(
+    network: Predictor, windows: Iterator[Window], should_stop: Callable[[], bool] = lambda: False
+) -> Likelihood:
+    """The same for whatever predicts words and is not being trained."""
     total = torch.zeros(2, dtype=torch.float64, device=network.device)
     tokens = oov = 0
     state = network.zero_state(1)
@@ -141,9 +146,7 @@ def _evaluate(network: RecurrentLM, windows: Iterator[Window], should_stop: Call
         if window.fresh:
             state = network.zero_state(window.inputs_TB.shape[1])
         hidden_TBO, state = network(window.inputs_TB, state)
-        nll_N = token_nll(
-            window.real(hidden_TBO), network.output_weight, network.output_bias, window.targets_N
-        ).double()
+        nll_N = network.output_layer.token_nll(window.real(hidden_TBO), window.targets_N).double()
         total += torch.stack([nll_N.sum(), nll_N.masked_fill(window.targets_N != UNK_ID, 0.0).sum()])
         tokens += window.tokens
     nll, oov_nll = total.tolist()

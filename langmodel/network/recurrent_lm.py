@@ -1,4 +1,4 @@
-"""RecurrentLM: ids and state in, hidden states and state out. The softmax lives in likelihood.py."""
+"""RecurrentLM: ids and state in, hidden states and state out. The softmax lives in output_layer.py."""
 
 # T = time, B = batch, E = embedding, H = hidden, O = output width, V = vocabulary
 
@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from langmodel.network.architecture import Architecture
 from langmodel.network.cells import CELLS, RecurrentLayer, State, uniform_
 from langmodel.network.dropout import Dropout
+from langmodel.network.output_layer import OutputLayer
 from langmodel.network.precision import HalfPrecision
 from langmodel.network.products import linear
 from langmodel.text.vocabulary import START_ID
@@ -80,6 +81,10 @@ class RecurrentLM(nn.Module):
     def output_weight(self) -> Tensor:
         """Shape (V, O); the embedding itself when tied."""
         return self.embedding if self.output is None else self.output
+
+    @property
+    def output_layer(self) -> OutputLayer:
+        return OutputLayer(self.output_weight, self.output_bias)
 
     @property
     def device(self) -> torch.device:

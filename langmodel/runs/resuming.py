@@ -143,9 +143,17 @@ def _saved(last: Path, device: torch.device, ranks: Ranks, say: Callable[[str], 
     return saved
 
 
+GONE = ("pdr",)
+"""Settings of earlier versions, without effect at 0."""
+
+
 def _config(training: TrainingState, last: Path) -> TrainingConfig:
     settings = training.values.get("config")
-    return TrainingConfig(**config_from_mapping(settings if isinstance(settings, dict) else {}, str(last)))
+    known = dict(settings) if isinstance(settings, dict) else {}
+    for name in GONE:
+        if known.get(name) == 0.0:
+            del known[name]
+    return TrainingConfig(**config_from_mapping(known, str(last)))
 
 
 def _note_differences(saved: SavedModel, device: torch.device, say: Callable[[str], None]) -> None:

@@ -42,8 +42,6 @@ class TrainingConfig:
     """Weight of activation regularisation (mean square of the last layer's output)."""
     tar: float = 0.0
     """Weight of temporal activation regularisation (mean square of its change)."""
-    pdr: float = 0.0
-    """Weight of past-decode regularisation (nats by which the last word is missed)."""
     context: str = "document"
     """`document` carries the state from window to window; `sentence` starts each sentence at zero."""
     bptt: int = 35
@@ -90,7 +88,7 @@ class TrainingConfig:
         for name in ("patience", "evaluate_every", "skip_limit", "seed"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name.replace('_', ' ')} must be at least 0, got {getattr(self, name)}")
-        for name in ("learning_rate", "weight_decay", "clip", "ar", "tar", "pdr"):
+        for name in ("learning_rate", "weight_decay", "clip", "ar", "tar"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise ConfigError(f"{name.replace('_', ' ')} must be a number of at least 0, got {value}")
@@ -116,10 +114,8 @@ class TrainingConfig:
             raise ConfigError(f"seed must be at most {MAX_SEED}, got {self.seed}")
         if self.context == "sentence" and (self.random_bptt or self.partial_shuffle):
             raise ConfigError("random bptt and partial shuffle are for --context document")
-        if self.cuda_graphs and (self.context == "sentence" or self.pdr):
-            raise ConfigError("cuda graphs are for --context document without --pdr")
-        if self.pdr and not self.embedding_size:
-            raise ConfigError("pdr needs an embedding: give --embedding-size")
+        if self.cuda_graphs and self.context == "sentence":
+            raise ConfigError("cuda graphs are for --context document")
         if len(self.hidden_size) > 1 and self.layers not in (1, len(self.hidden_size)):
             raise ConfigError(f"{len(self.hidden_size)} hidden sizes for {self.layers} layers")
         self.architecture(vocabulary_size=8_000)

@@ -2,25 +2,21 @@
 
 # T = time, B = batch, H = hidden
 
-import torch
 from torch import Tensor, nn
 
 from langmodel.network.cells import State
 from langmodel.network.dropout import Dropout
-from langmodel.network.likelihood import nll_sum
 from langmodel.network.precision import HalfPrecision
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.network.windows import Window
-from langmodel.training.past_decoding import PastDecoder
 
 
 class Objective(nn.Module):
     """A network with its loss, so that several processes can share out the whole of a step.
 
     `ar` weighs activation regularisation, the mean square of what dropout leaves of the last layer;
-    `tar` its temporal kind, the mean square of its change from step to step (Merity et al. 2017); `pdr`
-    past-decode regularisation, whose decoder is drawn from `seed`. With `half_precision`, the recurrent
-    layers compute in float16.
+    `tar` its temporal kind, the mean square of its change from step to step (Merity et al. 2017). With
+    `half_precision`, the recurrent layers compute in float16.
     """
 
     def __init__(
@@ -29,17 +25,13 @@ class Objective(nn.Module):
         *,
         ar: float = 0.0,
         tar: float = 0.0,
-        pdr: float = 0.0,
-        seed: int = 0,
         half_precision: bool = False,
     ) -> None:
         super().__init__()
         self.network = network
         self.ar = ar
         self.tar = tar
-        self.pdr = pdr
         self.half_precision = half_precision
-        self.past_decoder = PastDecoder(network, torch.Generator().manual_seed(seed)) if pdr else None
 
     def forward(
         self, window: Window, state: State, dropout: Dropout | None
@@ -48,15 +40,10 @@ class Objective(nn.Module):
         network = self.network
         half = HalfPrecision(len(window.targets_N)) if self.half_precision else None
         activations = network.activations(window.inputs_TB, state, dropout, half)
-        nll = nll_sum(
-            window.real(activations.read_TBO), network.output_weight, network.output_bias, window.targets_N
-        )
+        nll = network.output_layer.nll_sum(window.real(activations.read_TBO), window.targets_N)
         penalties: list[Tensor] = []
         if self.ar:
             penalties.append(self.ar * activations.dropped_TBH.square().mean())
         if self.tar and len(activations.last_TBH) > 1:
             penalties.append(self.tar * activations.last_TBH.diff(dim=0).square().mean())
-        if self.past_decoder is not None:
-            read_NO, inputs_N = window.real(activations.read_TBO), window.real(window.inputs_TB)
-            penalties.append(self.pdr * self.past_decoder.loss(network, read_NO, inputs_N))
         return nll, sum(penalties[1:], penalties[0]) if penalties else None, activations.state

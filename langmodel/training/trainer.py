@@ -75,11 +75,7 @@ class Trainer:
         self.tokens_per_epoch = self._windows.tokens
         self.total_tokens = round(self.tokens_per_epoch * config.epochs)
         self.half_precision = config.precision == "float16" and network.device.type == "cuda"
-        objective = Objective(
-            network, ar=config.ar, tar=config.tar, pdr=config.pdr, seed=config.seed,
-            half_precision=self.half_precision,
-        )  # fmt: skip
-        self._past_decoder = objective.past_decoder
+        objective = Objective(network, ar=config.ar, tar=config.tar, half_precision=self.half_precision)
         self._parameters = list(objective.parameters())
         self._optimizer = OPTIMIZERS[config.optimizer].make(self._parameters, config)
         self._state: State = network.zero_state(1)
@@ -254,9 +250,6 @@ class Trainer:
         tensors |= optimizer_tensors(self._optimizer, self._parameters)
         for name, tensor in self._average.tensors().items():
             tensors[f"average.{name}"] = tensor
-        if self._past_decoder is not None:
-            for name, tensor in self._past_decoder.state_dict().items():
-                tensors[f"past_decoder.{name}"] = tensor
         values: dict[str, Any] = {
             "config": self.config.to_dict(),
             "progress": plain_fields(self.progress),
@@ -283,8 +276,6 @@ class Trainer:
             columns = None if upcoming.fresh else upcoming.inputs_TB.shape[1]
             self._state = self._ranks.own_state(restore_carried(saved, self._state, columns))
             restore_optimizer(saved, self._optimizer, self._parameters)
-            if self._past_decoder is not None:
-                self._past_decoder.load_state_dict(named(saved, "past_decoder."))
             if "average" in saved.values:  # format 1 had none
                 self._average.restore(saved.values["average"], named(saved, "average."))
         except (LookupError, TypeError, ValueError, RuntimeError) as error:

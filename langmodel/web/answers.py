@@ -72,9 +72,9 @@ def next_words(lm: LanguageModel, request: Row, check: Check) -> Iterator[Row]:
         if found:
             text, words = kept, lm.pipeline.tokenize(kept)
         else:
-            beginning, found = "", lm.next_words(words, request["k"])
+            beginning, found = "", lm.next_after(words, request["k"])
     else:
-        found = lm.next_words(words, request["k"])
+        found = lm.next_after(words, request["k"])
     yield {
         "unknown": lm.unknown_words(words),
         "beginning": beginning,

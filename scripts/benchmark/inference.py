@@ -12,7 +12,7 @@ from langmodel.inference.language_model import LanguageModel
 from langmodel.inference.results import SampledSentence
 from langmodel.inference.scoring import BATCH_SENTENCES
 from langmodel.network.architecture import Architecture
-from langmodel.network.likelihood import CHUNK_ELEMENTS
+from langmodel.network.output_layer import CHUNK_ELEMENTS
 from langmodel.network.products import product
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.text.pipeline import Pipeline

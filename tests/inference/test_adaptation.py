@@ -17,7 +17,6 @@ from langmodel.inference.adaptation import (
     fit_temperature,
 )
 from langmodel.network.evaluation import evaluate_windows, evaluation_windows, read_document
-from langmodel.network.likelihood import log_probabilities
 from langmodel.text.vocabulary import END_ID
 
 VOCABULARY_SIZE = 8
@@ -62,7 +61,7 @@ def test_probabilities_with_a_cache_sum_to_one_and_are_grave_s(network, monkeypa
     theta, share, ids = 0.7, 0.3, IDS[:23]
     found = Cache(network, theta, share).log_probs(ids)
     (hidden_NO, targets_N), = read_document(network, ids)  # fmt: skip
-    network_NV = log_probabilities(hidden_NO, network.output_weight, network.output_bias).double().exp()
+    network_NV = network.output_layer.log_probabilities(hidden_NO).double().exp()
     for n in range(1, len(ids)):
         weights = torch.zeros(VOCABULARY_SIZE, dtype=torch.float64)
         for past in range(max(0, n - 6), n):

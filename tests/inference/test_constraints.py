@@ -18,7 +18,7 @@ from langmodel.inference.drawing import SamplingRequest
 from langmodel.inference.filters import typical_p
 from langmodel.inference.language_model import LanguageModel
 from langmodel.inference.settings import SamplingSettings
-from langmodel.network.likelihood import log_probabilities, logits
+from langmodel.network.output_layer import OutputLayer
 from langmodel.ngrams.copied_runs import CopiedRuns
 from langmodel.storage.model_file import SavedModel, save_model
 from langmodel.text.pipeline import Pipeline
@@ -111,7 +111,7 @@ def test_the_log_probability_without_unk_is_that_of_the_renormalised_model():
         for place, id in enumerate([*ids, END_ID]):
             with torch.inference_mode():
                 hidden, _ = LM.network.read(ids[:place])
-                log_probs = log_probabilities(hidden, LM.network.output_weight, LM.network.output_bias)[0]
+                log_probs = LM.network.output_layer.log_probabilities(hidden)[0]
             known = log_probs.clone()
             known[UNK_ID] = -math.inf
             expected += float(known.log_softmax(0)[id])
@@ -130,9 +130,11 @@ def test_the_log_probability_without_unk_is_exact_where_unk_is_all_but_certain(b
     hidden = torch.stack(
         [lm.network.read(lm.pipeline.encode(sentence.words[:n], lm.vocabulary))[0][0] for n in (0, 1)]
     )
-    known = logits(
-        hidden.detach(), lm.network.output_weight.detach(), lm.network.output_bias.detach()
-    ).double()
+    known = (
+        OutputLayer(lm.network.output_weight.detach(), lm.network.output_bias.detach())
+        .logits(hidden.detach())
+        .double()
+    )
     known[:, UNK_ID] = -math.inf
     drawn = [lm.vocabulary.id_of(sentence.words[0]), END_ID]
     expected = float(known.log_softmax(1)[[0, 1], drawn].sum())

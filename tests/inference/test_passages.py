@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from langmodel.errors import ConfigError
 from langmodel.inference.balance import Balance
 from langmodel.inference.settings import SamplingSettings
-from langmodel.network.likelihood import log_probabilities
 from langmodel.text.vocabulary import END_ID, START_ID, Vocabulary
 
 QUOTING = ("a", "b", "“", "”", "(", ")")
@@ -27,7 +26,7 @@ def test_a_passage_is_drawn_with_the_state_carried_over():
         ids = drawn_ids(lm, sentence)
         inputs = torch.tensor([START_ID, *(START_ID if id == END_ID else id for id in ids)]).unsqueeze(1)
         hidden, _ = network(inputs, state)
-        log_probs = log_probabilities(hidden[:, 0], network.output_weight, network.output_bias)
+        log_probs = network.output_layer.log_probabilities(hidden[:, 0])
         total = float(sum(row[id] for row, id in zip(log_probs, [*ids, END_ID], strict=True)))
         assert sentence.log_prob == pytest.approx(total, abs=1e-4)
 

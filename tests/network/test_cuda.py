@@ -7,7 +7,7 @@ import torch
 from conftest import CELLS, make_network
 
 from langmodel.network.device import choose_device
-from langmodel.network.likelihood import nll_sum, token_nll
+from langmodel.network.output_layer import OutputLayer
 from langmodel.network.precision import HalfPrecision
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.training.config import TrainingConfig
@@ -34,9 +34,11 @@ def test_a_network_computes_on_the_gpu_what_it_does_on_the_cpu(cell, cuda):
         network = make_network(cell).to(device).train()
         hidden, _ = network(ids[:-1].to(device), network.zero_state(4))
         weight, bias = network.output_weight, network.output_bias
-        nll = nll_sum(hidden.flatten(0, 1), weight, bias, targets.to(device))
+        nll = OutputLayer(weight, bias).nll_sum(hidden.flatten(0, 1), targets.to(device))
         nll.backward()
-        each = token_nll(hidden.flatten(0, 1).detach(), weight.detach(), bias.detach(), targets.to(device))
+        each = OutputLayer(weight.detach(), bias.detach()).token_nll(
+            hidden.flatten(0, 1).detach(), targets.to(device)
+        )
         found.append([nll.detach(), each, *(parameter.grad for parameter in network.parameters())])
     for ours, exact in zip(*reversed(found), strict=True):
         torch.testing.assert_close(ours.cpu(), exact, rtol=1e-4, atol=1e-5)

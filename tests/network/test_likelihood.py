@@ -4,16 +4,9 @@ import pytest
 import torch
 from conftest import CELLS, make_network
 
-from langmodel.network import likelihood
-from langmodel.network.likelihood import (
-    expected_embedding,
-    log_probabilities,
-    nll_sum,
-    perplexity,
-    temperature_moments,
-    token_details,
-    token_nll,
-)
+from langmodel.network import output_layer
+from langmodel.network.likelihood import perplexity
+from langmodel.network.output_layer import OutputLayer
 from langmodel.text.vocabulary import START_ID
 
 
@@ -29,7 +22,7 @@ def random_layer(N=7, O=3, V=6, dtype=torch.double):  # noqa: E741
 def test_a_hand_worked_likelihood():
     # One hidden unit that is 1, weights ln 1, -, ln 2, ln 5: probabilities 1/8, 0, 2/8, 5/8.
     weight = torch.tensor([[0.0], [99.0], [math.log(2)], [math.log(5)]])
-    nll = token_nll(torch.ones(3, 1), weight, None, torch.tensor([0, 2, 3]))
+    nll = OutputLayer(weight, None).token_nll(torch.ones(3, 1), torch.tensor([0, 2, 3]))
     expected = torch.tensor([math.log(8), math.log(4), math.log(8 / 5)])
     torch.testing.assert_close(nll, expected)
 
@@ -38,15 +31,15 @@ def test_a_hand_worked_likelihood():
 def test_the_way_that_waits_for_no_gpu_gives_the_same(scale):
     hidden, weight, bias, targets = random_layer()
     targets_N1 = targets.unsqueeze(1)
-    probabilities, nll = likelihood._softmax_and_nll(hidden * scale, weight, bias, targets_N1)
-    others = likelihood._by_logarithms(likelihood.logits(hidden * scale, weight, bias), targets_N1)
+    probabilities, nll = OutputLayer(weight, bias)._softmax_and_nll(hidden * scale, targets_N1)
+    others = output_layer._by_logarithms(OutputLayer(weight, bias).logits(hidden * scale), targets_N1)
     torch.testing.assert_close(others[0], probabilities, rtol=1e-12, atol=1e-300)
     torch.testing.assert_close(others[1], nll, rtol=1e-12, atol=0)
 
 
 def test_start_has_no_probability_and_the_rest_sums_to_one():
     hidden, weight, bias, _ = random_layer()
-    probabilities = log_probabilities(hidden, weight, bias).exp()
+    probabilities = OutputLayer(weight, bias).log_probabilities(hidden).exp()
     assert torch.all(probabilities[:, START_ID] == 0)
     torch.testing.assert_close(probabilities.sum(1), torch.ones(7, dtype=torch.double))
 
@@ -55,7 +48,7 @@ def test_start_has_no_probability_and_the_rest_sums_to_one():
 def test_probabilities_sum_to_one_for_every_cell(cell):
     network = make_network(cell, vocabulary_size=8000)
     hidden, _ = network.read([3, 4, 5])
-    total = log_probabilities(hidden, network.output_weight, network.output_bias).double().logsumexp(1)
+    total = network.output_layer.log_probabilities(hidden).double().logsumexp(1)
     assert abs(total.item()) < 1e-5
 
 
@@ -65,21 +58,7 @@ def test_the_fused_pass_passes_gradcheck(with_bias):
     inputs = [hidden.requires_grad_(), weight.requires_grad_()]
     if with_bias:
         inputs.append(bias.requires_grad_())
-    assert torch.autograd.gradcheck(lambda h, w, b=None: nll_sum(h, w, b, targets), inputs)
-
-
-@pytest.mark.parametrize("with_bias", [True, False])
-def test_the_expected_embedding_is_the_mean_over_the_next_words_and_passes_gradcheck(with_bias, monkeypatch):
-    monkeypatch.setattr(likelihood, "CHUNK_ELEMENTS", 18)  # three rows at a time
-    hidden, weight, bias, _ = random_layer()
-    bias = bias if with_bias else None
-    embedding = torch.randn(6, 4, dtype=torch.double, generator=torch.Generator().manual_seed(1))
-    by_hand = log_probabilities(hidden, weight, bias).exp() @ embedding
-    torch.testing.assert_close(expected_embedding(hidden, weight, bias, embedding), by_hand)
-    inputs = [t.requires_grad_() for t in (hidden, weight, bias, embedding) if t is not None]
-    assert torch.autograd.gradcheck(
-        lambda h, w, *rest: expected_embedding(h, w, rest[0] if with_bias else None, rest[-1]), inputs
-    )
+    assert torch.autograd.gradcheck(lambda h, w, b=None: OutputLayer(w, b).nll_sum(h, targets), inputs)
 
 
 def test_the_fused_pass_equals_log_softmax_and_its_gradient():
@@ -90,7 +69,7 @@ def test_the_fused_pass_equals_log_softmax_and_its_gradient():
     logits = logits.index_fill(1, torch.tensor([START_ID]), -math.inf)
     plain = torch.nn.functional.nll_loss(logits.log_softmax(1), targets, reduction="sum")
     expected = torch.autograd.grad(plain, (hidden, weight, bias))
-    fused = nll_sum(hidden, weight, bias, targets)
+    fused = OutputLayer(weight, bias).nll_sum(hidden, targets)
     torch.testing.assert_close(fused, plain, rtol=1e-12, atol=0)
     for ours, theirs in zip(torch.autograd.grad(fused, (hidden, weight, bias)), expected, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
@@ -98,13 +77,15 @@ def test_the_fused_pass_equals_log_softmax_and_its_gradient():
 
 def test_the_size_of_a_chunk_changes_nothing(monkeypatch):
     hidden, weight, bias, targets = random_layer()
-    whole = token_nll(hidden, weight, bias, targets)
+    whole = OutputLayer(weight, bias).token_nll(hidden, targets)
     inputs = [t.requires_grad_() for t in (hidden, weight, bias)]
-    total = nll_sum(*inputs, targets)
+    total = OutputLayer(*inputs[1:]).nll_sum(inputs[0], targets)
     gradients = torch.autograd.grad(total, inputs)
-    monkeypatch.setattr(likelihood, "CHUNK_ELEMENTS", 12)  # two rows at a time
-    torch.testing.assert_close(token_nll(hidden, weight, bias, targets), whole, rtol=0, atol=1e-14)
-    in_chunks = nll_sum(*inputs, targets)
+    monkeypatch.setattr(output_layer, "CHUNK_ELEMENTS", 12)  # two rows at a time
+    torch.testing.assert_close(
+        OutputLayer(weight, bias).token_nll(hidden, targets), whole, rtol=0, atol=1e-14
+    )
+    in_chunks = OutputLayer(*inputs[1:]).nll_sum(inputs[0], targets)
     torch.testing.assert_close(in_chunks, total, rtol=1e-14, atol=0)
     for ours, theirs in zip(torch.autograd.grad(in_chunks, inputs), gradients, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
@@ -117,21 +98,21 @@ def test_no_more_logits_are_held_at_once_than_the_limit(monkeypatch, tokens, lim
     """In as few chunks as the limit allows, as equal as they can be; a row is held whole in any case."""
     hidden, weight, bias, targets = random_layer(N=tokens)
     held = []
-    real = likelihood.logits
+    real = OutputLayer.logits
 
-    def noted(hidden_NO, weight_VO, bias_V):
-        held.append(len(hidden_NO))
-        return real(hidden_NO, weight_VO, bias_V)
+    def noted(self, read_NR):
+        held.append(len(read_NR))
+        return real(self, read_NR)
 
-    monkeypatch.setattr(likelihood, "logits", noted)
-    monkeypatch.setattr(likelihood, "CHUNK_ELEMENTS", limit)
-    nll_sum(hidden, weight, bias, targets)
+    monkeypatch.setattr(OutputLayer, "logits", noted)
+    monkeypatch.setattr(output_layer, "CHUNK_ELEMENTS", limit)
+    OutputLayer(weight, bias).nll_sum(hidden, targets)
     assert held == rows
 
 
 @pytest.mark.parametrize("beta", [1.0, 0.7])
 def test_the_moments_of_a_temperature_are_the_loss_and_its_derivatives(monkeypatch, beta):
-    monkeypatch.setattr(likelihood, "CHUNK_ELEMENTS", 18)  # three rows at a time
+    monkeypatch.setattr(output_layer, "CHUNK_ELEMENTS", 18)  # three rows at a time
     hidden, weight, bias, targets = random_layer()
     share = torch.tensor(beta, dtype=torch.double, requires_grad=True)
     scores = torch.nn.functional.linear(hidden, weight, bias)
@@ -139,18 +120,21 @@ def test_the_moments_of_a_temperature_are_the_loss_and_its_derivatives(monkeypat
     loss = torch.nn.functional.nll_loss((share * scores).log_softmax(1), targets, reduction="sum")
     (slope,) = torch.autograd.grad(loss, share, create_graph=True)
     (curvature,) = torch.autograd.grad(slope, share)
-    moments = temperature_moments(hidden, weight, bias, targets, beta)
+    moments = OutputLayer(weight, bias).temperature_moments(hidden, targets, beta)
     torch.testing.assert_close(moments, torch.stack([loss, slope, curvature]).detach())
-    assert temperature_moments(hidden.float(), weight.float(), None, targets, beta).dtype == torch.float64
+    assert (
+        OutputLayer(weight.float(), None).temperature_moments(hidden.float(), targets, beta).dtype
+        == torch.float64
+    )
 
 
 def test_entropy_and_rank_are_those_of_the_distribution_that_predicted_the_word(monkeypatch):
-    monkeypatch.setattr(likelihood, "CHUNK_ELEMENTS", 18)  # three rows at a time
+    monkeypatch.setattr(output_layer, "CHUNK_ELEMENTS", 18)  # three rows at a time
     hidden, weight, bias, targets = random_layer()
     weight[5], bias[5] = weight[4], bias[4]  # ids 4 and 5 are equally likely, and share the better rank
-    details = token_details(hidden, weight, bias, targets)
+    details = OutputLayer(weight, bias).token_details(hidden, targets)
     for row, target, (nll, entropy, rank) in zip(
-        log_probabilities(hidden, weight, bias), targets.tolist(), details.tolist(), strict=True
+        OutputLayer(weight, bias).log_probabilities(hidden), targets.tolist(), details.tolist(), strict=True
     ):
         known = [p for id, p in enumerate(row.tolist()) if id != START_ID]
         assert nll == pytest.approx(-row[target].item())
@@ -162,19 +146,19 @@ def test_entropy_and_rank_are_those_of_the_distribution_that_predicted_the_word(
 def test_the_improbable_is_exact_with_a_bias_too():
     hidden, weight, _, targets = random_layer()
     bias = torch.full((6,), 500.0, dtype=torch.double).index_fill(0, targets[:1], -500.0)
-    expected = -log_probabilities(hidden, weight, bias).gather(1, targets.unsqueeze(1)).squeeze(1)
+    expected = -OutputLayer(weight, bias).log_probabilities(hidden).gather(1, targets.unsqueeze(1)).squeeze(1)
     assert expected.max() > 900
-    torch.testing.assert_close(token_nll(hidden, weight, bias, targets), expected)
+    torch.testing.assert_close(OutputLayer(weight, bias).token_nll(hidden, targets), expected)
 
 
 def test_large_logits_neither_overflow_nor_lose_the_improbable():
     weight = torch.tensor([[0.0], [0.0], [2e4], [-2e4]])
-    nll = token_nll(torch.ones(2, 1), weight, None, torch.tensor([2, 3]))
+    nll = OutputLayer(weight, None).token_nll(torch.ones(2, 1), torch.tensor([2, 3]))
     assert nll.tolist() == [0.0, 4e4]
 
 
 def test_a_uniform_model_has_the_perplexity_of_its_vocabulary():
-    nll = token_nll(torch.zeros(5, 2), torch.zeros(9, 2), None, torch.tensor([0, 2, 3, 4, 8]))
+    nll = OutputLayer(torch.zeros(9, 2), None).token_nll(torch.zeros(5, 2), torch.tensor([0, 2, 3, 4, 8]))
     assert perplexity(nll.double().sum().item(), 5) == pytest.approx(8)  # nine rows, START has no share
 
 
@@ -189,10 +173,10 @@ def test_an_improbable_target_among_others_has_its_exact_likelihood_and_gradient
     hidden_NO = torch.tensor([[90.0, 0.0], [0.5, 1.0], [0.0, 120.0]], requires_grad=True)
     weight_VO = torch.tensor([[1.0, 0], [0, 0], [0, 1], [-1, 0], [0, -1]], requires_grad=True)
     targets_N = torch.tensor([3, 2, 4])
-    nll_N = token_nll(hidden_NO.detach(), weight_VO.detach(), None, targets_N)
+    nll_N = OutputLayer(weight_VO.detach(), None).token_nll(hidden_NO.detach(), targets_N)
     likely = math.log(sum(map(math.exp, (0.5, 1.0, -0.5, -1.0)))) - 1.0  # id 1 is START
     assert nll_N.tolist() == pytest.approx([180.0, likely, 240.0], abs=1e-4)
-    total = nll_sum(hidden_NO, weight_VO, None, targets_N)
+    total = OutputLayer(weight_VO, None).nll_sum(hidden_NO, targets_N)
     total.backward()
     assert float(total.detach()) == pytest.approx(float(nll_N.double().sum()))
     assert hidden_NO.grad[0].tolist() == pytest.approx([2.0, 0.0])
@@ -201,5 +185,5 @@ def test_an_improbable_target_among_others_has_its_exact_likelihood_and_gradient
 def test_probabilities_below_the_smallest_normal_float_are_exact_to_rounding():
     weight_VO = torch.zeros(6, 1)
     bias_V = torch.tensor([0.0, 0.0, 0.0, 0.0, -95.0, -80.0])
-    nll = token_nll(torch.zeros(2, 1), weight_VO, bias_V, torch.tensor([4, 5]))
+    nll = OutputLayer(weight_VO, bias_V).token_nll(torch.zeros(2, 1), torch.tensor([4, 5]))
     assert nll.tolist() == pytest.approx([95 + math.log(3), 80 + math.log(3)], abs=2e-5)  # START has no part

@@ -6,7 +6,6 @@ import torch
 from conftest import CELLS, make_network
 
 from langmodel.errors import ConfigError
-from langmodel.network.likelihood import log_probabilities, nll_sum
 from langmodel.reference import LSTMCell, ReferenceLM, from_network, to_network
 from langmodel.text.vocabulary import START_ID
 
@@ -23,11 +22,11 @@ def test_the_same_weights_give_the_same_probabilities_and_gradients(cell, shape)
     model = from_network(network)
     hidden, _ = network(torch.tensor(INPUTS).unsqueeze(1), network.zero_state(1))
     hidden = hidden[:, 0]
-    ours = log_probabilities(hidden, network.output_weight, network.output_bias).exp().detach().numpy()
+    ours = network.output_layer.log_probabilities(hidden).exp().detach().numpy()
     theirs, _ = model.forward(INPUTS)
     assert np.abs(ours - theirs).max() < 1e-10
 
-    nll_sum(hidden, network.output_weight, network.output_bias, torch.tensor(TARGETS)).backward()
+    network.output_layer.nll_sum(hidden, torch.tensor(TARGETS)).backward()
     found = {name: parameter.grad.numpy() for name, parameter in network.named_parameters()}
     expected = model.gradients(INPUTS, TARGETS)
     embedding = expected["E"] if "E" in expected else expected["U"].T

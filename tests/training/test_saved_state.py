@@ -75,7 +75,6 @@ def test_stopped_after_any_step_a_run_goes_on_as_if_it_had_not(steps):
         partial_shuffle=True,
         average="tail",
         evaluate_every=5,
-        pdr=0.1,
     )
     whole, recorded = make_trainer(config), Recorder()
     assert whole.train(recorded)

@@ -10,9 +10,9 @@ from langmodel.errors import ConfigError, TrainingError
 from langmodel.network.dropout import step_seed
 from langmodel.network.evaluation import evaluate_windows, evaluation_windows
 from langmodel.network.recurrent_lm import RecurrentLM
-from langmodel.network.windows import DocumentWindows, Window
+from langmodel.network.windows import DocumentWindows
 from langmodel.storage.training_state import TrainingState
-from langmodel.text.vocabulary import END_ID, START_ID
+from langmodel.text.vocabulary import END_ID
 from langmodel.training.config import TrainingConfig
 from langmodel.training.objective import Objective
 from langmodel.training.optimization import SCHEDULES
@@ -107,7 +107,6 @@ RESUMED = [
         weight_drop=0.3,
         ar=2.0,
         tar=1.0,
-        pdr=0.1,
     ),
     replace(
         TINY, optimizer="sgd", schedule="plateau", average="nt-asgd", learning_rate=9.0, evaluate_every=3
@@ -368,43 +367,6 @@ def test_activation_regularisation_is_the_mean_square_of_output_and_of_its_chang
     change = hidden[1:] - hidden[:-1]
     expected = 2 * (hidden**2).sum() / hidden.numel() + 0.5 * (change**2).sum() / change.numel()
     assert float(penalty) == pytest.approx(float(expected), rel=1e-5)
-
-
-def test_past_decoding_predicts_the_word_read_last_from_the_expected_embedding():
-    network = make_network(vocabulary_size=VOCABULARY_SIZE)
-    window = next(DocumentWindows(IDS, batch_size=3, bptt=5).epoch(0))
-    objective = Objective(network, pdr=0.5, seed=1)
-    decoder = objective.past_decoder
-    with torch.no_grad():
-        decoder.output_bias.uniform_(-1, 1, generator=torch.Generator().manual_seed(1))
-        hidden, _ = network(window.inputs_TB, network.zero_state(3))
-    _, penalty, _ = objective(window, network.zero_state(3), None)
-    nll = []
-    for h, word in zip(hidden.flatten(0, 1), window.inputs_TB.flatten().tolist(), strict=True):
-        if word == START_ID:
-            continue
-        scores = network.output_weight @ h + network.output_bias
-        scores[START_ID] = -torch.inf
-        expected = torch.softmax(scores, 0) @ network.embedding
-        past = network.embedding @ torch.tanh(decoder.weight @ expected + decoder.bias) + decoder.output_bias
-        past[START_ID] = -torch.inf
-        nll.append(-torch.log_softmax(past, 0)[word])
-    assert 0 < len(nll) < window.tokens
-    mean = torch.stack(nll).mean()
-    assert penalty.item() == pytest.approx(0.5 * mean.item(), rel=1e-5)
-    parameters = list(objective.parameters())
-    ours = torch.autograd.grad(penalty, parameters, allow_unused=True)
-    theirs = torch.autograd.grad(0.5 * mean, list(decoder.parameters()))
-    for a, b in zip(ours[-3:], theirs, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
-
-
-def test_past_decoding_of_sentence_beginnings_alone_is_nothing():
-    objective = Objective(make_network(vocabulary_size=VOCABULARY_SIZE), pdr=1.0)
-    window = Window(torch.full((1, 3), START_ID), torch.tensor([3, 4, 5]), None, True)
-    _, penalty, _ = objective(window, objective.network.zero_state(3), None)
-    assert penalty.item() == 0.0
-    assert penalty.requires_grad
 
 
 def test_the_averaged_weights_are_what_is_evaluated():
