@@ -134,18 +134,17 @@ class Model:
 
     @torch.inference_mode()
     def _read(self, id: int, state: cells.State, length: int, out: State) -> None:
-        hidden_11O, after = self._lm.network(torch.tensor([[id]], device=self._lm.network.device), state)
+        hidden_11O, after = self._lm.predictor(torch.tensor([[id]], device=self._lm.predictor.device), state)
         out._set(after, hidden_11O[0], length)
 
     def BeginSentenceWrite(self, state: State) -> None:
         """Make `state` the one after <s>."""
-        self._read(START_ID, self._lm.network.zero_state(1), 1, state)
+        self._read(START_ID, self._lm.predictor.zero_state(1), 1, state)
 
     def NullContextWrite(self, state: State) -> None:
         """Make `state` the one in which nothing has been read, not even <s>."""
-        network = self._lm.network
-        output_1O = network.output_weight.new_zeros(1, network.architecture.output_size)
-        state._set(network.zero_state(1), output_1O, 0)
+        predictor = self._lm.predictor
+        state._set(predictor.zero_state(1), predictor.unread(), 0)
 
     @torch.inference_mode()
     def BaseFullScore(self, in_state: State, word: Text, out_state: State) -> FullScoreReturn:
@@ -156,8 +155,8 @@ class Model:
         """
         if in_state._output_1O is None:
             raise ValueError("an empty State: call BeginSentenceWrite or NullContextWrite first")
-        network, id = self._lm.network, self._id(_text(word))
-        log_probs_1V = network.output_layer.log_probabilities(in_state._output_1O)
+        id = self._id(_text(word))
+        log_probs_1V = self._lm.predictor.output_layer.log_probabilities(in_state._output_1O)
         length = in_state._length + 1
         result = FullScoreReturn(log_probs_1V[0, id].item() / LN_10, length, id == UNK_ID)
         if id == END_ID:

@@ -78,11 +78,11 @@ class LanguageModel:
             self._states.move_to_end(context)
             return found
         if context and context[:-1] in self._states:
-            token = torch.tensor([[context[-1]]], device=self._lm.network.device)
-            hidden_11O, state = self._lm.network(token, self._after(context[:-1])[1])
+            token = torch.tensor([[context[-1]]], device=self._lm.predictor.device)
+            hidden_11O, state = self._lm.predictor(token, self._after(context[:-1])[1])
             found = hidden_11O[0], state
         else:
-            found = self._lm.network.read(context)
+            found = self._lm.predictor.read(context)
         self._states[context] = found
         if len(self._states) > CACHED_CONTEXTS:
             self._states.popitem(last=False)
@@ -104,7 +104,7 @@ class LanguageModel:
 
     @torch.inference_mode()
     def _log_prob(self, word: str, context: Sequence[str] | None) -> float:
-        network = self._lm.network
+        network = self._lm.predictor
         output_1O, _ = self._after(self._context_ids(context))
         log_probs_1V = network.output_layer.log_probabilities(output_1O)
         return log_probs_1V[0, self._id(word)].item()
@@ -140,7 +140,7 @@ class LanguageModel:
         UNK is never among them; after </s> a new sentence begins.
         """
         chance = random_seed if isinstance(random_seed, random.Random) else random.Random(random_seed)  # noqa: S311
-        network = self._lm.network
+        network = self._lm.predictor
         context = self._context_ids(text_seed)
         words: list[str] = []
         for _ in range(num_words):

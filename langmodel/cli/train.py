@@ -71,6 +71,7 @@ class _WithPresets(click.Command):
          type=_Several(float, "a number"))  # fmt: skip
 @setting(TrainingConfig, "--word-dropout", "Of whole words of the vocabulary.")
 @setting(TrainingConfig, "--weight-drop", "Of the recurrent matrices' entries.")
+@setting(TrainingConfig, "--ngrams", "Longest n-grams to mix with the finished network; 0: none.")
 @setting(TrainingConfig, "--ar", "Activation regularisation: weight of the output's mean square.")
 @setting(TrainingConfig, "--tar", "Temporal activation regularisation: of its change from step to step.")
 @setting(

@@ -14,7 +14,7 @@ from langmodel.inference.results import SampledSentence
 from langmodel.inference.sampling import sample_ids
 from langmodel.inference.settings import MAX_SEED, SamplingSettings
 from langmodel.inference.wording import filled, spelled, worded
-from langmodel.network.recurrent_lm import RecurrentLM
+from langmodel.network.predictor import Predictor
 from langmodel.ngrams.copied_runs import CopiedRuns
 from langmodel.text.pipeline import Pipeline
 from langmodel.text.reading import read_sentences
@@ -60,7 +60,7 @@ class SamplingRequest:
 
 
 def draw(
-    network: RecurrentLM,
+    network: Predictor,
     vocabulary: Vocabulary,
     pipeline: Pipeline,
     n: int,

@@ -27,6 +27,8 @@ from langmodel.network import evaluation
 from langmodel.network.architecture import CONTEXTS
 from langmodel.network.device import choose_device
 from langmodel.network.evaluation import Likelihood
+from langmodel.network.mixture import Mixture, NgramPart
+from langmodel.network.predictor import Predictor
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.network.windows import IdArray
 from langmodel.ngrams.copied_runs import CopiedRuns
@@ -54,23 +56,37 @@ class LanguageModel:
         pipeline: Pipeline,
         context: str = "sentence",
         provenance: Mapping[str, Any] = MappingProxyType({}),
+        ngrams: NgramPart | None = None,
     ) -> None:
         self.network = network.eval()
         self.vocabulary = vocabulary
         self.pipeline = pipeline
         self.context = context
         self.provenance = dict(provenance)
+        self.ngrams = ngrams
+
+    @property
+    def predictor(self) -> Predictor:
+        """What scores and samples: the network, mixed with its n-grams if it has any."""
+        return self.network if self.ngrams is None else Mixture(self.network, self.ngrams)
+
+    def network_only(self) -> "LanguageModel":
+        """The same without n-grams."""
+        return LanguageModel(self.network, self.vocabulary, self.pipeline, self.context, self.provenance)
 
     def __repr__(self) -> str:
         a = self.network.architecture
+        ngrams = "" if self.ngrams is None else f" and {self.ngrams.ngrams.order}-grams"
         return (
-            f"<LanguageModel: {a.cell.upper()} {'-'.join(map(str, a.hidden_sizes))}, "
+            f"<LanguageModel: {a.cell.upper()} {'-'.join(map(str, a.hidden_sizes))}{ngrams}, "
             f"{len(self.vocabulary):,} vocabulary rows, trained on each {self.context}>"
         )
 
     @classmethod
     def of(cls, saved: SavedModel) -> "LanguageModel":
-        return cls(saved.network, saved.vocabulary, saved.pipeline, saved.context, saved.provenance)
+        return cls(
+            saved.network, saved.vocabulary, saved.pipeline, saved.context, saved.provenance, saved.ngrams
+        )
 
     @overload
     def score(self, text: str) -> SentenceScore: ...
@@ -101,7 +117,7 @@ class LanguageModel:
         to_score, to_show = tee(map(self._read, several(lines)))
         score = scoring.score_sentences if context == "sentence" else scoring.score_document
         measure = scoring.MEASURES[detail]
-        scored = score(self.network, (ids for _, _, ids in to_score), measure)
+        scored = score(self.predictor, (ids for _, _, ids in to_score), measure)
         return (
             sentence_score(*shown, row, self.vocabulary) for row, shown in zip(scored, to_show, strict=False)
         )
@@ -113,7 +129,7 @@ class LanguageModel:
         the model lacks. Raises ConfigError if there are none.
         """
         ids = [self._read(text)[2] for text in several(texts)]
-        log_probs = score_prefix_tree(self.network, ids)
+        log_probs = score_prefix_tree(self.predictor, ids)
         if open_vocabulary is None:
             return log_probs
         share = evaluation.log_share_of_unk(len(self.vocabulary.words), open_vocabulary)
@@ -153,6 +169,7 @@ class LanguageModel:
             pipeline=self.pipeline,
             context=self.context,
             provenance=self.provenance,
+            ngrams=self.ngrams,
         )
         save_model(Path(path), saved)
 
@@ -161,7 +178,7 @@ class LanguageModel:
         context = context or self.context
         columns = 1 if context == "document" else EVALUATION_SENTENCES
         windows = evaluation.evaluation_windows(ids, context, columns)
-        return evaluation.likelihood_of_windows(self.network, windows.epoch(0))
+        return evaluation.likelihood_of_windows(self.predictor, windows.epoch(0))
 
     def sample(
         self,
@@ -202,7 +219,7 @@ class LanguageModel:
 
         `check` is called before every word, and may raise to stop the work.
         """
-        return drawing.draw(self.network, self.vocabulary, self.pipeline, n, request, seed, check)
+        return drawing.draw(self.predictor, self.vocabulary, self.pipeline, n, request, seed, check)
 
     def likeliest(
         self,
@@ -219,7 +236,7 @@ class LanguageModel:
             if len(ids) > 1:
                 raise ConfigError(f"{word!r} is {len(ids)} words here; beam search bans single ones")
         banned = [id for ids in named.values() for id in ids]
-        found = beam_search(self.network, width, settings, prefix=prefix_ids, banned=banned)
+        found = beam_search(self.predictor, width, settings, prefix=prefix_ids, banned=banned)
         return [worded(one, words, self.pipeline, self.vocabulary) for one in found]
 
     def spelled(self, word: str) -> list[int]:
@@ -260,9 +277,9 @@ class LanguageModel:
         """The same after words as the tokenizer gives them."""
         if k < 1:
             raise ConfigError(f"k must be at least 1, got {k}")
-        network = self.network
-        read_1R, _ = network.read(self.pipeline.encode(several(words), self.vocabulary))
-        log_probs = network.output_layer.log_probabilities(read_1R)[0].cpu()
+        predictor = self.predictor
+        read_1R, _ = predictor.read(self.pipeline.encode(several(words), self.vocabulary))
+        log_probs = predictor.output_layer.log_probabilities(read_1R)[0].cpu()
         # START, which has no probability, sorts last.
         order = log_probs.sort(descending=True, stable=True).indices[:-1].tolist()
         if beginning:
@@ -275,10 +292,11 @@ class LanguageModel:
         return [NextWord(self.vocabulary.word_of(id), log_probs[id].item()) for id in order[:k]]
 
 
-def load(path: str | Path, device: str = "cpu") -> LanguageModel:
+def load(path: str | Path, device: str = "cpu", *, network_only: bool = False) -> LanguageModel:
     """The best model of a run directory, or the model in a `.safetensors` file.
 
-    `device` is `auto`, `cpu`, `cuda` or `cuda:N`. Raises ModelFileError for a file, ConfigError
+    With `network_only`, the n-grams that it may have beside its network are left out. `device` is `auto`, `cpu`, `cuda` or `cuda:N`. Raises ModelFileError for a file, ConfigError
     for a device that cannot be used.
     """
-    return LanguageModel.of(load_model(model_path(Path(path)), choose_device(device)))
+    lm = LanguageModel.of(load_model(model_path(Path(path)), choose_device(device)))
+    return lm.network_only() if network_only else lm

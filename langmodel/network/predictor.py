@@ -34,6 +34,10 @@ class Predictor(Protocol):
         """The state before the first word of a text."""
         ...
 
+    def unread(self) -> Tensor:
+        """What is left to be read where nothing has been, not even START: shape (1, R)."""
+        ...
+
     def read(self, ids: Sequence[int]) -> tuple[Tensor, State]:
         """What is left to be read after START and `ids`, shape (1, R), and the state there."""
         ...

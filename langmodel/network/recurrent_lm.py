@@ -98,6 +98,10 @@ class RecurrentLM(nn.Module):
         """The state before the first word of a text."""
         return tuple(layer.zero_state(batch_size) for layer in self._layers())
 
+    def unread(self) -> Tensor:
+        """What the output layer reads where nothing has been read, not even START: shape (1, O)."""
+        return self.embedding.new_zeros(1, self.architecture.output_size)
+
     def read(self, ids: Sequence[int]) -> tuple[Tensor, State]:
         """What the output layer reads after START and `ids`, shape (1, O), and the state there."""
         inputs_T1 = torch.tensor([START_ID, *ids], device=self.device).unsqueeze(1)

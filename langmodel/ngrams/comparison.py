@@ -29,11 +29,13 @@ class Comparison:
 
 
 def compare(
-    network_log_probs: Floats, train_ids: npt.ArrayLike, ids: npt.ArrayLike, vocabulary_size: int
+    network_log_probs: Floats, counted: KneserNey, train_ids: npt.ArrayLike, ids: npt.ArrayLike
 ) -> Comparison:
-    """The network's natural-log probability of each token of `ids` beside those of models of `train_ids`."""
-    kneser_ney = KneserNey(train_ids, vocabulary_size, ORDER).log_probs(ids)
-    unigram = unigram_log_probs(train_ids, ids, vocabulary_size)
+    """The network's natural-log probability of each token of `ids` beside those of models of `train_ids`, one
+    of which has been `counted`.
+    """
+    kneser_ney = counted.log_probs(ids)
+    unigram = unigram_log_probs(train_ids, ids, counted.vocabulary_size)
     share, mixture = best_mixture(network_log_probs, kneser_ney)
     return Comparison(
         network=float(-network_log_probs.mean()),

@@ -23,11 +23,13 @@ FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
 
 
 @dataclass(frozen=True)
-class _Order:
+class Order:
     """The n-grams of one order, by number; what their context leaves over, by the context's number."""
 
     keys_G: Ids
     """Sorted: (number of the first n - 1 words as an n-gram of the order below) · V + last word."""
+    counts_G: Ids
+    """Occurrences for the highest order and after START, else how many different words stand in front."""
     discounted_G: Floats
     """(count - discount) / count of the context: the part of the probability that is the n-gram's own.
 
@@ -64,12 +66,12 @@ class KneserNey:
             key_N = self._keys(numbers[-1], words_N, place_N, n)
             keys.append(np.unique(key_N[key_N != UNSEEN]))
             numbers.append(find(key_N, keys[-1]))
-        self._orders = []
+        self.orders = []
         for n in range(1, order + 1):
             counts_G = _occurrences(numbers[n], len(keys[n - 1]))
             if n < order:
                 counts_G = _continuations(n, place_N, numbers[n], numbers[n + 1], counts_G)
-            self._orders.append(self._make_order(n, keys[n - 1], counts_G, discounts))
+            self.orders.append(self._make_order(n, keys[n - 1], counts_G, discounts))
 
     def _keys(self, before_N: Ids, words_N: Ids, place_N: Ids, n: int) -> Ids:
         """For the n-gram that ends at each token, its key, given the numbers of the (n-1)-grams."""
@@ -82,7 +84,7 @@ class KneserNey:
 
     def _make_order(
         self, n: int, keys_G: Ids, counts_G: Ids, discounts: tuple[float, float, float] | None
-    ) -> _Order:
+    ) -> Order:
         if n == 1:
             counts_G = np.where(keys_G == START_ID, 0, counts_G)  # START is no event
         context_G = keys_G // self.vocabulary_size
@@ -96,16 +98,27 @@ class KneserNey:
         with np.errstate(invalid="ignore"):
             discounted_G = np.where(counts_G > 0, (counts_G - discount_G) / total[context_G], 0.0)
             left_over = np.bincount(context_G, discount_G, contexts) / total
-        return _Order(
-            keys_G, np.append(discounted_G, 0.0), np.append(np.where(total > 0, left_over, 1.0), 1.0)
+        return Order(
+            keys_G,
+            counts_G,
+            np.append(discounted_G, 0.0),
+            np.append(np.where(total > 0, left_over, 1.0), 1.0),
         )
+
+    def unigram_probabilities(self) -> Floats:
+        """Of every id without a context, shape (V,); START's is 0."""
+        order = self.orders[0]
+        probability_V = np.full(self.vocabulary_size, order.left_over[0] / (self.vocabulary_size - 1))
+        probability_V[order.keys_G] += order.discounted_G[:-1]
+        probability_V[START_ID] = 0.0
+        return probability_V
 
     def log_probs(self, ids: npt.ArrayLike) -> Floats:
         """Natural-log probability of every token of a stream `w1 … wn END …`, END counted, in its order."""
         words_N, place_N = _with_starts(ids)
         probability_N = np.full(len(words_N), 1 / (self.vocabulary_size - 1))  # START is never predicted
         number_N = np.zeros(len(words_N), np.int64)
-        for n, order in enumerate(self._orders, start=1):
+        for n, order in enumerate(self.orders, start=1):
             context_N = number_N if n == 1 else np.concatenate([[UNSEEN], number_N[:-1]])
             context_N = np.where(place_N < n - 1, UNSEEN, context_N)
             number_N = find(self._keys(number_N, words_N, place_N, n), order.keys_G)

@@ -13,7 +13,8 @@ from langmodel.network.evaluation import evaluate_windows, read_document
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.ngrams.comparison import ORDER
 from langmodel.ngrams.kneser_ney import KneserNey
-from langmodel.runs.comparison import MAX_TRAIN_TOKENS, MAX_VALID_TOKENS
+from langmodel.runs.comparison import MAX_VALID_TOKENS
+from langmodel.runs.completing import MAX_TRAIN_TOKENS
 from langmodel.text.corpus import Corpus
 from langmodel.training.config import TrainingConfig
 from langmodel.training.trainer import Trainer
@@ -76,7 +77,7 @@ def plan_for(
     minutes: float,
     *,
     since: float,
-    compares: bool,
+    completes: bool,
 ) -> Plan:
     """Measures a copy of the network on this corpus; `since`, on the monotonic clock, the minutes count."""
     least, most = PROBE_SECONDS
@@ -84,7 +85,7 @@ def plan_for(
     probe = Trainer(copy.deepcopy(network), corpus.split("train"), corpus.split("valid"), config)
     step, tokens_per_step = step_time(probe, seconds)
     evaluation = _evaluation_time(probe, corpus)
-    reserve = _comparison_time(network, corpus) if compares else 0.0
+    reserve = _completion_time(network, corpus) if completes else 0.0
     left = AIM * 60 * minutes - (time.monotonic() - since) - reserve
     steps_per_epoch = probe.steps_of(1)
     # Once an epoch where that is often enough: each epoch then costs its evaluation too.
@@ -144,10 +145,13 @@ def _evaluation_time(trainer: Trainer, corpus: Corpus) -> float:
 
 SAVES_SECONDS = 0.5
 
+READINGS = 3
+"""Of the validation split: to fit the gate, and to compare with and without n-grams."""
+
 
 @torch.inference_mode()
-def _comparison_time(network: RecurrentLM, corpus: Corpus) -> float:
-    """Seconds that the comparison with n-grams takes, from parts of it."""
+def _completion_time(network: RecurrentLM, corpus: Corpus) -> float:
+    """Seconds that n-grams take to count, to mix with the network and to compare it with, from parts of it."""
     train, valid = corpus.split("train"), corpus.split("valid")[:MAX_VALID_TOKENS]
     if len(train) > MAX_TRAIN_TOKENS or not len(valid):
         return 0.0
@@ -159,4 +163,4 @@ def _comparison_time(network: RecurrentLM, corpus: Corpus) -> float:
     read = 0
     for _, targets in read_document(network.eval(), valid[:READ_TOKENS]):
         read += len(targets)
-    return float(ngrams + (time.monotonic() - begun) * len(valid) / read)
+    return float(ngrams + READINGS * (time.monotonic() - begun) * len(valid) / read)

@@ -8,15 +8,13 @@ import torch
 from langmodel.display.model_report import shown_perplexity
 from langmodel.display.narration import Narrator
 from langmodel.inference.scoring import token_log_probs
+from langmodel.network.mixture import Mixture
 from langmodel.network.windows import IdArray
-from langmodel.ngrams.comparison import ORDER, Comparison, compare
+from langmodel.ngrams.comparison import Comparison, compare
+from langmodel.ngrams.kneser_ney import KneserNey
 from langmodel.storage.model_file import SavedModel, load_model
 from langmodel.text.corpus import Corpus
 from langmodel.text.vocabulary import END_ID
-
-MAX_TRAIN_TOKENS = 20_000_000
-"""Above this, the n-grams would take minutes and gigabytes; the comparison is left out and says so."""
-
 
 MAX_VALID_TOKENS = 500_000
 """No more of the validation split is compared: the network reads it word after word."""
@@ -29,27 +27,30 @@ def whole_sentences(ids: IdArray, most: int) -> IdArray:
     return ids[: np.flatnonzero(ids[:most] == END_ID).max(initial=-1) + 1]
 
 
-def compare_with_baselines(model: Path, corpus: Corpus, device: torch.device, narrator: Narrator) -> None:
-    """Print what the best network, a unigram, a 5-gram, and network and 5-gram together make of the
-    validation split. Nothing is printed for a corpus without one.
-    """
+def compare_with_baselines(
+    model: Path, corpus: Corpus, counted: KneserNey, device: torch.device, narrator: Narrator
+) -> None:
+    """Print what the best network, a unigram, n-grams, and both together make of the validation split."""
     valid, train = whole_sentences(corpus.split("valid"), MAX_VALID_TOKENS), corpus.split("train")
-    if not len(valid):
-        return
-    if len(train) > MAX_TRAIN_TOKENS:
-        narrator.tell(f"not compared with n-grams: over {MAX_TRAIN_TOKENS:,} training tokens")
-        return
     saved = load_model(model, device)
     log_probs = token_log_probs(saved.network, valid, saved.context)
-    narrator.tell(report(compare(log_probs, train, valid, len(corpus.vocabulary)), saved))
+    mixed = None
+    if saved.ngrams is not None:
+        mixed = float(-token_log_probs(Mixture(saved.network, saved.ngrams), valid, saved.context).mean())
+    narrator.tell(report(compare(log_probs, counted, train, valid), counted.order, mixed, saved))
 
 
-def report(found: Comparison, saved: SavedModel) -> str:
+def report(found: Comparison, order: int, mixed: float | None, saved: SavedModel) -> str:
     rows = [
         ("unigram", found.unigram, ""),
-        (f"Kneser-Ney {ORDER}-gram", found.kneser_ney, ""),
+        (f"Kneser-Ney {order}-gram", found.kneser_ney, ""),
         ("this network", found.network, ""),
         ("network and n-gram", found.mixture, f"  ({found.network_share:.2f} of the network)"),
+        *(
+            []
+            if mixed is None
+            else [("this model", mixed, "  (mixed word by word, by a gate fitted to this text)")]
+        ),
     ]
     lines = [
         f"validation perplexity beside simple models ({found.tokens:,} tokens, "

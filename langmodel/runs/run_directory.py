@@ -13,8 +13,11 @@ import torch
 from langmodel.display.narration import Narrator
 from langmodel.errors import ConfigError, InputError
 from langmodel.network.recurrent_lm import RecurrentLM
+from langmodel.ngrams.comparison import ORDER
+from langmodel.ngrams.kneser_ney import KneserNey
 from langmodel.runs.budget import Plan, plan_for, plan_left
 from langmodel.runs.comparison import compare_with_baselines
+from langmodel.runs.completing import MAX_TRAIN_TOKENS, complete, refuse_too_large
 from langmodel.runs.resuming import Resumed, is_finished, resumed_run
 from langmodel.runs.signals import StopSignal
 from langmodel.runs.suiting import suited_settings
@@ -22,7 +25,7 @@ from langmodel.runs.tensorboard import scalar_writer
 from langmodel.runs.training_run import TrainingRun
 from langmodel.runs.warm_start import WarmStart, settings_of, warm_start
 from langmodel.storage.atomic import DirectoryLock, locked_directory
-from langmodel.storage.model_file import BEST, LAST, PREVIOUS, refuse_what_does_not_fit
+from langmodel.storage.model_file import BEST, LAST, PREVIOUS, load_model, refuse_what_does_not_fit
 from langmodel.storage.run_files import CURVES, METRICS, RUN, cut_metrics, read_run
 from langmodel.storage.training_state import TrainingState
 from langmodel.text.corpus import Corpus
@@ -96,6 +99,7 @@ def train_in(
     if options.resume and not directory.is_dir():
         raise InputError(f"{directory}: nothing to resume; train without --resume first")
     config = None if options.resume else TrainingConfig(**given)  # before the directory is made
+    refuse_too_large(corpus, given.get("ngrams", 0))
     with (
         process_group(device) as (ranks, own_device),
         locked_directory(directory) if ranks.writes else nullcontext() as lock,
@@ -107,11 +111,30 @@ def train_in(
             assert config is not None
             code = run.begin(config, given)
     # Only now: no other process waits for it.
-    if code is None or code or not ranks.writes:
+    if code or not ranks.writes:
         return code or 0
-    if options.compare and read_run(directory).get("finished"):
-        compare_with_baselines(directory / BEST, corpus, own_device, narrator)
+    _complete(directory, corpus, options.compare and code is not None, own_device, narrator)
     return 0
+
+
+def _complete(
+    directory: Path, corpus: Corpus, compares: bool, device: torch.device, narrator: Narrator
+) -> None:
+    """What a finished run still does: n-grams beside its network, and a comparison with simple models."""
+    run = read_run(directory)
+    if not run.get("finished") or not corpus.statistics["valid"].tokens:
+        return
+    order = run["config"].get("ngrams", 0)
+    if corpus.statistics["train"].targets > MAX_TRAIN_TOKENS:
+        narrator.tell(f"no n-grams, and no comparison with them: over {MAX_TRAIN_TOKENS:,} training tokens")
+        return
+    lacks = order and load_model(directory / BEST).ngrams is None
+    if lacks or compares:
+        counted = KneserNey(corpus.split("train"), len(corpus.vocabulary), order or ORDER)
+    if lacks:
+        complete(directory, corpus, counted, device, narrator)
+    if compares:
+        compare_with_baselines(directory / BEST, corpus, counted, device, narrator)
 
 
 @dataclass(frozen=True)
@@ -176,7 +199,7 @@ class _Run:
         self.narrator.say("measuring the speed of this machine for some seconds")
         return plan_for(
             network.to(self.device), self.corpus, config, self.options.minutes,
-            since=self.started, compares=self.options.compare,
+            since=self.started, completes=self.options.compare or config.ngrams > 0,
         )  # fmt: skip
 
     def _trainer(

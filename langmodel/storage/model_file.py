@@ -9,9 +9,11 @@ from torch import Tensor
 
 from langmodel.errors import InputError, ModelFileError
 from langmodel.network.architecture import CONTEXTS, Architecture
+from langmodel.network.mixture import NgramPart
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.storage.atomic import write_atomically
 from langmodel.storage.container import pack, read_document, read_file, read_tensors, refuse_too_large
+from langmodel.storage.ngram_tensors import ngram_tensors, read_ngrams
 from langmodel.storage.training_state import TrainingState
 from langmodel.text.pipeline import Pipeline
 from langmodel.text.vocabulary import Vocabulary
@@ -24,7 +26,7 @@ PREVIOUS = "previous.safetensors"
 DAMAGED = "damaged.safetensors"
 """A `last` that could not be read, put aside."""
 
-WEIGHT, TRAINING = "model.", "training."
+WEIGHT, TRAINING, NGRAMS = "model.", "training.", "ngrams."
 """Prefixes of tensor names."""
 
 
@@ -40,6 +42,8 @@ class SavedModel:
     provenance: dict[str, Any] = field(default_factory=dict)
     """Settings, corpus digest, seed, step, results: for people and for `info`."""
     training: TrainingState | None = None
+    ngrams: NgramPart | None = None
+    """What the model has beside its network."""
 
 
 def save_model(path: Path, model: SavedModel, *, keep_as: Path | None = None) -> None:
@@ -54,7 +58,11 @@ def save_model(path: Path, model: SavedModel, *, keep_as: Path | None = None) ->
         "context": model.context,
         "provenance": model.provenance,
         "training": None,
+        "ngrams": None,
     }
+    if model.ngrams is not None:
+        tensors |= {f"{NGRAMS}{name}": tensor for name, tensor in ngram_tensors(model.ngrams).items()}
+        document["ngrams"] = {"order": model.ngrams.ngrams.order}
     if model.training is not None:
         tensors |= {f"{TRAINING}{name}": tensor for name, tensor in model.training.tensors.items()}
         document["training"] = model.training.values
@@ -96,6 +104,8 @@ def load_model(path: Path, device: torch.device = torch.device("cpu")) -> SavedM
         vocabulary = Vocabulary(document["vocabulary"]["words"], document["vocabulary"]["counts"])
         pipeline = Pipeline.from_dict(document["pipeline"])
         context, provenance, values = document["context"], document["provenance"], document["training"]
+        ngrams = document["ngrams"] if document["format"] > 3 else None
+        order = None if ngrams is None else ngrams["order"]
     except (LookupError, TypeError, AttributeError) as error:
         raise ModelFileError(f"{path}: a part is missing or malformed ({error!r})") from None
     except InputError as error:
@@ -112,9 +122,8 @@ def load_model(path: Path, device: torch.device = torch.device("cpu")) -> SavedM
     with torch.device("meta"):
         network = RecurrentLM(architecture)
     tensors = read_tensors(path, data)
-    stray = [
-        n for n in tensors if not n.startswith(WEIGHT) and (values is None or not n.startswith(TRAINING))
-    ]
+    parts = (WEIGHT, *([] if values is None else [TRAINING]), *([] if order is None else [NGRAMS]))
+    stray = [n for n in tensors if not n.startswith(parts)]
     if stray:
         raise ModelFileError(f"{path}: tensor {stray[0]!r:.80} is no part of a model")
     weights = {n.removeprefix(WEIGHT): t for n, t in tensors.items() if n.startswith(WEIGHT)}
@@ -124,6 +133,13 @@ def load_model(path: Path, device: torch.device = torch.device("cpu")) -> SavedM
     if values is not None:
         rest = {n.removeprefix(TRAINING): t for n, t in tensors.items() if n.startswith(TRAINING)}
         training = TrainingState(values, rest)
+    part = None
+    if order is not None:
+        rest = {n.removeprefix(NGRAMS): t for n, t in tensors.items() if n.startswith(NGRAMS)}
+        try:
+            part = read_ngrams(rest, order, len(vocabulary), architecture.output_size).to(device)
+        except ModelFileError as error:
+            raise ModelFileError(f"{path}: {error}") from None
     return SavedModel(
         network=network.to(device).eval(),
         vocabulary=vocabulary,
@@ -131,6 +147,7 @@ def load_model(path: Path, device: torch.device = torch.device("cpu")) -> SavedM
         context=context,
         provenance=provenance,
         training=training,
+        ngrams=part,
     )
 
 

@@ -16,6 +16,7 @@ ON_NONFINITE = ("stop", "skip")
 PRECISIONS = ("float32", "float16")
 MAX_SEED = 2**32 - 1
 MAX_EPOCHS = 100_000
+MAX_NGRAMS = 9
 SCHEDULES = ("constant", "halve", "plateau", "one-cycle", "cosine")
 AVERAGES = ("none", "ema", "tail", "nt-asgd")
 
@@ -42,6 +43,8 @@ class TrainingConfig:
     """Weight of activation regularisation (mean square of the last layer's output)."""
     tar: float = 0.0
     """Weight of temporal activation regularisation (mean square of its change)."""
+    ngrams: int = 5
+    """Longest n-grams that are mixed with the finished network; 0: none."""
     context: str = "document"
     """`document` carries the state from window to window; `sentence` starts each sentence at zero."""
     bptt: int = 35
@@ -85,6 +88,8 @@ class TrainingConfig:
         for name in ("bptt", "batch_size", "layers"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name.replace('_', ' ')} must be at least 1, got {getattr(self, name)}")
+        if not 0 <= self.ngrams <= MAX_NGRAMS:
+            raise ConfigError(f"ngrams must be from 0 to {MAX_NGRAMS}, got {self.ngrams}")
         for name in ("patience", "evaluate_every", "skip_limit", "seed"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name.replace('_', ' ')} must be at least 0, got {getattr(self, name)}")

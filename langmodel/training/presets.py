@@ -32,6 +32,7 @@ PRESETS = {
             "learning_rate": 0.005,
             "clip": 0.0,
             "epochs": 1,
+            "ngrams": 0,
         },
     ),
     "classic": Preset(

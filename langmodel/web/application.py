@@ -2,10 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -20,6 +20,8 @@ from langmodel.web.pages import ASSETS, part, playground_page
 from langmodel.web.requests import CALLS, MAX_BODY, MAX_DRAWN_WORDS, BadRequest, read_request
 from langmodel.web.served import ServedModel
 from langmodel.web.work import MAX_SECONDS, Lane, Overloaded
+
+T = TypeVar("T")
 
 MOST_DRAWING, MOST_READING = 16, 128
 """Requests that wait for their turn, those to sample and the others; what comes then is refused."""
@@ -139,7 +141,7 @@ class Playground:
             work = partial(answers.CALLS[name], model.lm, fields)
             rows = self._lanes[name].results(work)
             if name == "sample":
-                return await _streamed(rows)
+                return await _streamed(rows, request)
             return JSONResponse(await _collected(name, rows, request))
         except _TooLarge:
             return error(413, f"the body is larger than {MAX_BODY:,} bytes")
@@ -188,26 +190,35 @@ async def _collected(name: str, rows: AsyncIterator[Any], request: Request) -> A
     async def collect() -> list[Any]:
         return [row async for row in rows]
 
-    work, gone = asyncio.create_task(collect()), asyncio.create_task(_gone(request))
+    found = await _unless_gone(collect(), request)
+    return found[0] if name == "next" else {"sentences": found}
+
+
+async def _unless_gone(work: Coroutine[Any, Any, T], request: Request) -> T:
+    """What the work gives. Raises ClientDisconnect as soon as the client goes."""
+
+    async def leave() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    doing, gone = asyncio.create_task(work), asyncio.create_task(leave())
     try:
-        await asyncio.wait([work, gone], return_when=asyncio.FIRST_COMPLETED)
-        if not work.done():
+        await asyncio.wait([doing, gone], return_when=asyncio.FIRST_COMPLETED)
+        if not doing.done():
             raise ClientDisconnect
-        found = work.result()
-        return found[0] if name == "next" else {"sentences": found}
+        return doing.result()
     finally:
-        work.cancel()
+        doing.cancel()
         gone.cancel()
 
 
-async def _gone(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
-async def _streamed(rows: AsyncIterator[Any]) -> Response:
+async def _streamed(rows: AsyncIterator[Any], request: Request) -> Response:
     """A line for each row; what goes wrong before the first is an error's status, later a last line."""
-    first = await anext(rows, None)
+
+    async def begin() -> Any:
+        return await anext(rows, None)
+
+    first = await _unless_gone(begin(), request)
 
     async def lines() -> AsyncIterator[str]:
         try:

@@ -99,9 +99,9 @@ def test_the_best_mixture_is_at_least_as_good_as_any_on_a_grid(scale, seed):
 def test_a_network_that_loses_to_the_n_gram_is_told_so():
     ids = stream([[3, 4, 5], [3, 4, 6], [3, 4, 5]] * 10)
     uniform = np.full(len(ids), -math.log(VOCABULARY_SIZE - 1))
-    assert compare(uniform, ids, ids, VOCABULARY_SIZE).network_loses
+    assert compare(uniform, KneserNey(ids, VOCABULARY_SIZE), ids, ids).network_loses
     certain = np.full(len(ids), -0.01)
-    found = compare(certain, ids, ids, VOCABULARY_SIZE)
+    found = compare(certain, KneserNey(ids, VOCABULARY_SIZE), ids, ids)
     assert not found.network_loses
     assert found.mixture <= found.network
     assert found.tokens == len(ids)
