@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,6 +14,7 @@ from langmodel.cli.options import (
     Choice,
     device_option,
     model_argument,
+    network_only_option,
     reading_of,
     reading_options,
     threads_option,
@@ -21,7 +23,7 @@ from langmodel.cli.options import (
 from langmodel.display.bars import counted
 from langmodel.display.reports import rows_as_text
 from langmodel.errors import ConfigError, CorpusError, InputError
-from langmodel.formats.score_tables import FORMATS, Style
+from langmodel.formats.score_tables import FORMATS, Style, finite
 from langmodel.inference.adaptation import ADAPTATIONS
 from langmodel.inference.language_model import LanguageModel, load
 from langmodel.network.architecture import CONTEXTS
@@ -64,7 +66,7 @@ def _split(corpus: Corpus, split: str) -> IdArray:
 def _adapt(lm: LanguageModel, corpus: Corpus, split: str, kind: str) -> tuple[Likelihood, dict[str, float]]:
     """What the split's likelihood becomes, and the settings that the validation split asked for."""
     ids, train, valid = _split(corpus, split), _split(corpus, "train"), _split(corpus, "valid")
-    adaptation = ADAPTATIONS[kind](lm.network, train, valid)
+    adaptation = ADAPTATIONS[kind](lm.network, lm.ngrams, train, valid)
     return Likelihood.of(adaptation.log_probs(ids), ids), adaptation.settings
 
 
@@ -74,6 +76,8 @@ class Evaluated:
 
     name: str
     result: Likelihood
+    model: str
+    """What gave the probabilities: the network, or network and n-grams."""
     vocabulary_size: int
     context: str
     open_vocabulary: int | None
@@ -99,13 +103,14 @@ class Evaluated:
         return mean * self.result.tokens / math.log(2) / self.characters
 
     def as_json(self) -> str:
-        values: dict[str, float | None] = {
+        values: dict[str, Any] = {
             "perplexity": self.result.perplexity,
             "perplexity_excluding_oov": self.result.perplexity_excluding_oov,
             "log_prob": self.result.log_prob,
             "tokens": self.result.tokens,
             "oov": self.result.oov,
             "vocabulary_size": self.vocabulary_size,
+            "model": self.model,
         }
         further = {
             "open_vocabulary_perplexity": self.opened,
@@ -113,12 +118,13 @@ class Evaluated:
             "adapted_perplexity": None if self.adapted is None else self.adapted.perplexity,
         }
         values |= {name: value for name, value in further.items() if value is not None}
-        return json.dumps({k: v if v is not None and math.isfinite(v) else None for k, v in values.items()})
+        return json.dumps({k: finite(v) if isinstance(v, float) else v for k, v in values.items()})
 
     def as_table(self) -> str:
         result = self.result
         rows = [
             ("evaluated on", self.name),
+            ("model", self.model),
             ("perplexity", f"{result.perplexity:.2f}"),
             ("  excluding OOV", f"{result.perplexity_excluding_oov:.2f}"),
         ]
@@ -177,13 +183,14 @@ def print_scores(lm: LanguageModel, text: Iterable[str], file: str, context: str
     help="How a FILE is split.  [default: as the model's corpus was]",
 )  # fmt: skip
 @reading_options
+@network_only_option
 @device_option
 @threads_option
 def command(
     model: Path, data: str | None, split: str | None, context: str | None, adapt: str | None,
     open_vocabulary: int | None, as_json: bool, format_: str | None, sentences: str | None,
     column: str | None, field: str | None, encoding: str | None, clean: str | None,
-    device: str, threads: int | None,
+    network_only: bool, device: str, threads: int | None,
 ) -> None:  # fmt: skip
     """Print the perplexity of MODEL (a run directory or a .safetensors file) on a text or a split.
 
@@ -191,7 +198,7 @@ def command(
     takes, and is split into sentences as the model's corpus was.
     """
     prepare_cpu(threads)
-    lm = load(model, device)
+    lm = load(model, device, network_only=network_only)
     adapted, found, characters = None, dict[str, float](), 0
     if split is not None and data is not None and not is_corpus(Path(data)):
         raise InputError(f"{data}: --split is of a corpus; leave it out")
@@ -226,6 +233,7 @@ def command(
     evaluated = Evaluated(
         name=name,
         result=result,
+        model=lm.kind,
         vocabulary_size=len(lm.vocabulary),
         context=context or lm.context,
         open_vocabulary=open_vocabulary,

@@ -73,6 +73,9 @@ def command(
         raise InputError(f"{output} exists; choose another -o, or add --overwrite")
     prepare_cpu(threads)
     served = open_model(model, "cpu", set())
+    if served.lm.ngrams is not None:
+        print("the page has the network alone, without the model's n-grams", file=sys.stderr)
+        served = open_model(model, "cpu", set(), network_only=True)
     name, text = _text_to_judge(served.lm, model, judge_by)
     before = _perplexity(served.lm, text)
     notes = [("weights", f"rounded to {weights}")]

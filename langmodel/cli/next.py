@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from langmodel.cli.options import device_option, model_argument, threads_option
+from langmodel.cli.options import device_option, model_argument, network_only_option, threads_option
 from langmodel.errors import InputError
 from langmodel.inference.language_model import LanguageModel, load
 from langmodel.network.device import prepare_cpu
@@ -51,9 +51,10 @@ def next_table(lm: LanguageModel, context: str, k: int) -> str:
 @click.command("next")
 @model_argument
 @click.option("-k", type=click.IntRange(min=1), default=10, show_default=True, help="How many words.")
+@network_only_option
 @device_option
 @threads_option
-def command(model: Path, k: int, device: str, threads: int | None) -> None:
+def command(model: Path, k: int, network_only: bool, device: str, threads: int | None) -> None:
     """Print the likeliest next words after each line of standard input, the beginning of a sentence.
 
     On a terminal, type a beginning and Enter; nothing and Enter asks for a first word; Ctrl-D ends.
@@ -61,7 +62,7 @@ def command(model: Path, k: int, device: str, threads: int | None) -> None:
     a file stand apart by a blank line.
     """
     prepare_cpu(threads)
-    lm = load(model, device)
+    lm = load(model, device, network_only=network_only)
     for number, line in enumerate(typed_lines()):
         if number and not sys.stdin.isatty():
             print()

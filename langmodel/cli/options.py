@@ -101,6 +101,10 @@ device_option = click.option(
     help="Where the network runs.",
 )
 
+network_only_option = click.option(
+    "--network-only", is_flag=True, help="Leave out the n-grams that the model has beside its network."
+)
+
 threads_option = click.option(
     "--threads",
     type=click.IntRange(1, MAX_THREADS),

@@ -13,7 +13,7 @@ from langmodel.cli.nbest_scores import (
     open_vocabulary_option,
     refuse_needless_group,
 )
-from langmodel.cli.options import FINITE, device_option, model_argument, threads_option
+from langmodel.cli.options import FINITE, device_option, model_argument, network_only_option, threads_option
 from langmodel.errors import ConfigError
 from langmodel.inference.language_model import load
 from langmodel.nbest.combination import Combination
@@ -55,12 +55,13 @@ def in_order(scored: Sequence[Rescored], rerank: bool, one_best: bool) -> Iterat
 )  # fmt: skip
 @click.option("--rerank", is_flag=True, help="The best of each list first.  [default: order kept]")
 @click.option("--one-best", is_flag=True, help="Only the best of each list: its text, kaldi's with the id.")
+@network_only_option
 @device_option
 @threads_option
 def command(
     model: Path, file: str, format_: str, group: int | None, open_vocabulary: int | None,
     weight: float | None, bonus: float, share: float, rerank: bool, one_best: bool,
-    device: str, threads: int | None,
+    network_only: bool, device: str, threads: int | None,
 ) -> None:  # fmt: skip
     """Score every hypothesis of an n-best list (FILE, or standard input) with MODEL; write the list again.
 
@@ -85,7 +86,7 @@ def command(
         raise ConfigError("--bonus and --share are for scores that are put together; add --weight")
     hypotheses: list[Hypothesis] = list(chosen.read(read_raw_lines(file), input_name(file), group))
     prepare_cpu(threads)
-    scores = log_probs(load(model, device), hypotheses, open_vocabulary)
+    scores = log_probs(load(model, device, network_only=network_only), hypotheses, open_vocabulary)
     scored = [
         Rescored(hypothesis, log_prob, None if combine is None else combine.total(hypothesis, log_prob))
         for hypothesis, log_prob in zip(hypotheses, scores, strict=True)

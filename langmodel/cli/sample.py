@@ -11,7 +11,15 @@ from typing import Any
 import click
 
 from langmodel.cli.advice import apostrophe_advice
-from langmodel.cli.options import Choice, device_option, given, model_argument, setting, threads_option
+from langmodel.cli.options import (
+    Choice,
+    device_option,
+    given,
+    model_argument,
+    network_only_option,
+    setting,
+    threads_option,
+)
 from langmodel.display.bars import counted
 from langmodel.errors import ConfigError
 from langmodel.formats.score_tables import finite
@@ -148,13 +156,15 @@ FORMATS = {
     "--format", "format_", type=Choice(list(FORMATS)), default="text", show_default=True,
     help="text: put together as prose. tokens: words with blanks. jsonl: with ln p of what follows a prefix.",
 )  # fmt: skip
+@network_only_option
 @device_option
 @threads_option
 def command(
     model: Path, count: int | None, prefix: str, prefixes: Path | None, include: tuple[str, ...],
     ban: tuple[str, ...], ban_file: Path | None, max_overlap: int | None, novelty: bool,
     corpus: Path | None,
-    beam: int | None, seed: int | None, format_: str, device: str, threads: int | None, **settings: Any,
+    beam: int | None, seed: int | None, format_: str, network_only: bool, device: str, threads: int | None,
+    **settings: Any,
 ) -> None:  # fmt: skip
     """Draw sentences from MODEL, a run directory or a .safetensors file."""
     wanted = SamplingSettings(**given(settings))
@@ -186,7 +196,7 @@ def command(
     if contradictory := sorted(set(include) & set(banned)):
         raise ConfigError(f"{contradictory[0]!r} is both to be included and banned; choose one")
     prepare_cpu(threads)
-    lm = load(model, device)
+    lm = load(model, device, network_only=network_only)
     for word in banned:
         if not lm.spelled(word):
             print(f"note: {word!r} is not in the vocabulary; it is never drawn anyway", file=sys.stderr)

@@ -13,6 +13,7 @@ from langmodel.cli.options import (
     Choice,
     device_option,
     model_argument,
+    network_only_option,
     reading_of,
     reading_options,
     threads_option,
@@ -62,6 +63,7 @@ from langmodel.text.sources import read_documents
     help="line: one row per line. punkt: one row per sentence, with its place in the text (tsv, jsonl).",
 )  # fmt: skip
 @reading_options
+@network_only_option
 @device_option
 @threads_option
 def command(
@@ -80,6 +82,7 @@ def command(
     field: str | None,
     encoding: str | None,
     clean: str | None,
+    network_only: bool,
     device: str,
     threads: int | None,
 ) -> None:
@@ -98,7 +101,7 @@ def command(
         if is_given and format_ not in formats:
             raise ConfigError(f"{flag} is for --format {' and '.join(formats)}; leave it out")
     prepare_cpu(threads)
-    lm = load(model, device)
+    lm = load(model, device, network_only=network_only)
     splits = sentences != "line"
     style = Style(base or "e", per_word, header, file, srilm_debug, srilm_unk, places=splits)
     chosen = FORMATS[format_]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from langmodel.cli.options import device_option, threads_option
+from langmodel.cli.options import device_option, network_only_option, threads_option
 from langmodel.errors import ConfigError, InputError
 from langmodel.network.device import prepare_cpu
 from langmodel.text.printable import printable
@@ -27,6 +27,7 @@ EVERY_ADDRESS = ("0.0.0.0", "::", "")  # noqa: S104
     help="A further name under which browsers reach the server.",
 )  # fmt: skip
 @click.option("--open", "opens", is_flag=True, help="Open the page in a browser.")
+@network_only_option
 @device_option
 @threads_option
 def command(
@@ -35,6 +36,7 @@ def command(
     host: str,
     allow_host: tuple[str, ...],
     opens: bool,
+    network_only: bool,
     device: str,
     threads: int | None,
 ) -> None:
@@ -47,7 +49,7 @@ def command(
         raise ConfigError(f"serve needs {error.name}: pip install 'langmodel[serve]'") from None
     with listening_socket(host, port) as listening:
         prepare_cpu(threads)
-        served = _loaded(models, device)
+        served = _loaded(models, device, network_only=network_only)
         if host not in LOOPBACK:
             print("WARNING: reachable by other machines, without a password", file=sys.stderr)
         address = f"http://{'127.0.0.1' if host in EVERY_ADDRESS else host}:{listening.getsockname()[1]}/"
@@ -62,12 +64,12 @@ def command(
         serve(served, listening, hosts, announce)
 
 
-def _loaded(paths: tuple[Path, ...], device: str) -> dict[str, ServedModel]:
+def _loaded(paths: tuple[Path, ...], device: str, *, network_only: bool) -> dict[str, ServedModel]:
     """The models by name. One that cannot be used is left out, and said; if it is the only one, raised."""
     served: dict[str, ServedModel] = {}
     for path in paths:
         try:
-            model = open_model(path, device, set(served))
+            model = open_model(path, device, set(served), network_only=network_only)
         except InputError as error:
             if len(paths) == 1:
                 raise

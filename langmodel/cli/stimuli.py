@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from langmodel.cli.options import Choice, device_option, model_argument, threads_option
+from langmodel.cli.options import Choice, device_option, model_argument, network_only_option, threads_option
 from langmodel.display.reports import rows_as_text
 from langmodel.errors import ConfigError, InputError
 from langmodel.formats.score_tables import LN_OF_BASE
@@ -124,11 +124,12 @@ def preference_report(scored: Sequence[ScoredStimulus], expected: str, region: i
     help="Instead of the table, how often this condition is likelier than each other one of its item.",
 )  # fmt: skip
 @click.option("--at", "region", type=click.IntRange(min=1), help="With --expect: compare this region only.")
+@network_only_option
 @device_option
 @threads_option
 def command(
     model: Path, file: str, base: str, spillover: int, expect: str | None, region: int | None,
-    device: str, threads: int | None,
+    network_only: bool, device: str, threads: int | None,
 ) -> None:  # fmt: skip
     """Print the summed surprisal of each region of the sentences in FILE, a CSV, under MODEL.
 
@@ -139,7 +140,7 @@ def command(
         raise ConfigError("--at is for --expect; add it")
     stimuli = read_stimuli(file)
     prepare_cpu(threads)
-    scored = list(score_stimuli(load(model, device), stimuli))
+    scored = list(score_stimuli(load(model, device, network_only=network_only), stimuli))
     if expect is not None:
         print(preference_report(scored, expect, region, file))
     else:

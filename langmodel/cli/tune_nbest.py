@@ -11,7 +11,7 @@ from langmodel.cli.nbest_scores import (
     open_vocabulary_option,
     refuse_needless_group,
 )
-from langmodel.cli.options import device_option, model_argument, threads_option
+from langmodel.cli.options import device_option, model_argument, network_only_option, threads_option
 from langmodel.display.reports import rows_as_text
 from langmodel.errors import InputError
 from langmodel.inference.language_model import load
@@ -39,6 +39,7 @@ def _by_id(lines: list[str], ids: list[str], name: str) -> list[str]:
 @format_option
 @group_option
 @open_vocabulary_option
+@network_only_option
 @device_option
 @threads_option
 def command(
@@ -48,6 +49,7 @@ def command(
     format_: str,
     group: int | None,
     open_vocabulary: int | None,
+    network_only: bool,
     device: str,
     threads: int | None,
 ) -> None:
@@ -78,7 +80,7 @@ def command(
     if not words:
         raise InputError(f"{references}: no words in it")
     prepare_cpu(threads)
-    scores = log_probs(load(model, device), hypotheses, open_vocabulary)
+    scores = log_probs(load(model, device, network_only=network_only), hypotheses, open_vocabulary)
     tuned = tune(hypotheses, scores, errors, words, lm_apart=chosen.keeps_lm_apart)
     flags = f"--weight {tuned.combination.weight:.4g} --bonus {tuned.combination.bonus:.4g}"
     if chosen.keeps_lm_apart:

@@ -32,6 +32,8 @@ def model_facts(saved: SavedModel) -> list[tuple[str, str]]:
         ("network", f"{a.cell.upper()}, layers {' + '.join(map(str, a.hidden_sizes))}, "
          f"embedding {a.embedding_size or 'none (one-hot)'}, {'tied' if a.tied else 'untied'}, "
          f"{saved.network.parameter_count:,} parameters"),
+        ("n-grams", "none" if saved.ngrams is None else f"{saved.ngrams.ngrams.size:,} of up to "
+         f"{saved.ngrams.ngrams.order} words, mixed with the network word by word"),
         ("vocabulary", f"{len(vocabulary):,} rows, {vocabulary.words[0]!r} to {vocabulary.words[-1]!r}"),
         ("tokenizer", f"{saved.pipeline.tokenizer}, {saved.pipeline.shown_case}"),
         ("context", saved.context),

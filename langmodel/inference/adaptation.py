@@ -20,7 +20,9 @@ from torch import Tensor
 
 from langmodel.network.cells import detach_state
 from langmodel.network.evaluation import read_document
-from langmodel.network.output_layer import OutputLayer
+from langmodel.network.mixture import MixedReadout, NgramPart, predictor_of
+from langmodel.network.output_layer import OutputLayer, Readout
+from langmodel.network.predictor import Predictor
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.network.windows import DocumentWindows, IdArray
 from langmodel.ngrams.comparison import best_mixture
@@ -66,9 +68,13 @@ class Adaptation(Protocol):
 
 @dataclass(frozen=True)
 class Temperature:
-    """The softmax of logits / temperature, the same for every word (Guo et al. 2017)."""
+    """The softmax of logits / temperature, the same for every word (Guo et al. 2017).
+
+    It is the network's; the n-grams are mixed with it as they are.
+    """
 
     network: RecurrentLM
+    part: NgramPart | None
     temperature: float
 
     @property
@@ -80,14 +86,19 @@ class Temperature:
         network = self.network
         weight = network.output_weight / self.temperature
         bias = None if network.output_bias is None else network.output_bias / self.temperature
+        sharper: Readout = OutputLayer(weight, bias)
+        if self.part is not None:
+            sharper = MixedReadout(OutputLayer(weight, bias), self.part)
         return _joined(
-            -OutputLayer(weight, bias).token_nll(hidden_NO, targets_N)
-            for hidden_NO, targets_N in read_document(network, ids)
+            -sharper.token_nll(read_NR, targets_N)
+            for read_NR, targets_N in read_document(predictor_of(network, self.part), ids)
         )
 
 
 @torch.inference_mode()
-def fit_temperature(network: RecurrentLM, train_ids: IdArray, valid_ids: IdArray) -> Temperature:
+def fit_temperature(
+    network: RecurrentLM, part: NgramPart | None, train_ids: IdArray, valid_ids: IdArray
+) -> Temperature:
     """Newton's method on 1 / temperature, in which the loss is convex."""
     beta = 1.0
     for _ in range(NEWTON_STEPS):
@@ -99,7 +110,7 @@ def fit_temperature(network: RecurrentLM, train_ids: IdArray, valid_ids: IdArray
         beta = min(max(beta - step, beta / 2), 2 * beta)
         if abs(step) < NEWTON_TOLERANCE:
             break
-    return Temperature(network, 1 / beta)
+    return Temperature(network, part, 1 / beta)
 
 
 # Neural cache.
@@ -109,11 +120,11 @@ def fit_temperature(network: RecurrentLM, train_ids: IdArray, valid_ids: IdArray
 class Cache:
     """Words that followed states like the present one are likelier again (Grave et al. 2017).
 
-    p = (1 - share) p_network + share p_cache, where p_cache(w) is proportional to the sum of
+    p = (1 - share) p_model + share p_cache, where p_cache(w) is proportional to the sum of
     exp(theta h_t · h_i) over the last words i that were w.
     """
 
-    network: RecurrentLM
+    predictor: Predictor
     theta: float
     share: float
 
@@ -122,33 +133,35 @@ class Cache:
         return {"theta": self.theta, "share": self.share, "words": CACHE_WORDS}
 
     def log_probs(self, ids: IdArray) -> Floats:
-        plain, cached = _with_cache(self.network, ids, (self.theta,))
+        plain, cached = _with_cache(self.predictor, ids, (self.theta,))
         with np.errstate(divide="ignore"):
             mixed: Floats = np.logaddexp(plain + np.log1p(-self.share), cached[0] + np.log(self.share))
         return mixed
 
 
-def fit_cache(network: RecurrentLM, train_ids: IdArray, valid_ids: IdArray) -> Cache:
+def fit_cache(network: RecurrentLM, part: NgramPart | None, train_ids: IdArray, valid_ids: IdArray) -> Cache:
     """The best theta of a grid, each with the share that suits it best."""
-    plain, cached = _with_cache(network, valid_ids, CACHE_SHARPNESS)
+    predictor = predictor_of(network, part)
+    plain, cached = _with_cache(predictor, valid_ids, CACHE_SHARPNESS)
     tried = []
     for theta, log_probs in zip(CACHE_SHARPNESS, cached, strict=True):
         network_share, loss = best_mixture(plain, log_probs)
         tried.append((loss, theta, 1 - network_share))
     _, theta, share = min(tried)
-    return Cache(network, theta, share)
+    return Cache(predictor, theta, share)
 
 
 @torch.inference_mode()
-def _with_cache(network: RecurrentLM, ids: IdArray, thetas: tuple[float, ...]) -> tuple[Floats, list[Floats]]:
-    """Natural-log probability of every token by the network alone, and by the cache alone for every theta."""
+def _with_cache(predictor: Predictor, ids: IdArray, thetas: tuple[float, ...]) -> tuple[Floats, list[Floats]]:
+    """Natural-log probability of every token by the model alone, and by the cache alone for every theta."""
+    layer = predictor.output_layer
     plain: list[Tensor] = []
     cached: list[list[Tensor]] = [[] for _ in thetas]
-    width = network.output_weight.shape[1]
-    keys_KO = torch.zeros(0, width, device=network.device)
-    words_K = torch.zeros(0, dtype=torch.long, device=network.device)
-    for hidden_NO, targets_N in read_document(network, ids):
-        plain.append(-network.output_layer.token_nll(hidden_NO, targets_N))
+    keys_KO = layer.hidden(predictor.unread())[:0]
+    words_K = torch.zeros(0, dtype=torch.long, device=predictor.device)
+    for read_NR, targets_N in read_document(predictor, ids):
+        plain.append(-layer.token_nll(read_NR, targets_N))
+        hidden_NO = layer.hidden(read_NR)
         for start in range(0, len(targets_N), CACHE_BLOCK):
             queries_QO = hidden_NO[start : start + CACHE_BLOCK]
             words_Q = targets_N[start : start + CACHE_BLOCK]
@@ -185,6 +198,7 @@ class Dynamic:
     """
 
     network: RecurrentLM
+    part: NgramPart | None
     rms: list[Tensor]
     rate: float
     decay: float
@@ -207,10 +221,13 @@ class Dynamic:
             ):
                 parameter.addcmul_(gradient, step).addcmul_(home - parameter, share)
 
-        return _joined(_learning(network, DocumentWindows(ids, batch_size=1, bptt=DYNAMIC_STEPS), follow))
+        windows = DocumentWindows(ids, batch_size=1, bptt=DYNAMIC_STEPS)
+        return _joined(_learning(network, self.part, windows, follow))
 
 
-def fit_dynamic(network: RecurrentLM, train_ids: IdArray, valid_ids: IdArray) -> Dynamic:
+def fit_dynamic(
+    network: RecurrentLM, part: NgramPart | None, train_ids: IdArray, valid_ids: IdArray
+) -> Dynamic:
     """The best of a small grid, on the beginning of the validation split."""
     squares = [torch.zeros_like(parameter) for parameter in network.parameters()]
     count = 0
@@ -223,49 +240,52 @@ def fit_dynamic(network: RecurrentLM, train_ids: IdArray, valid_ids: IdArray) ->
 
     columns = min(STATISTICS_COLUMNS, len(train_ids))
     windows = DocumentWindows(train_ids, batch_size=columns, bptt=DYNAMIC_STEPS)
-    for _ in _learning(copy.deepcopy(network).train(), windows, add, STATISTICS_WINDOWS):
+    for _ in _learning(copy.deepcopy(network).train(), None, windows, add, STATISTICS_WINDOWS):
         pass
     rms = [(square / count).sqrt_() for square in squares]
     tuned = valid_ids[:TUNED_TOKENS]
     tried = []
     for rate in DYNAMIC_RATES:
         for decay in DYNAMIC_DECAYS:
-            loss = float(-Dynamic(network, rms, rate, decay).log_probs(tuned).mean())
+            loss = float(-Dynamic(network, part, rms, rate, decay).log_probs(tuned).mean())
             tried.append((loss if math.isfinite(loss) else math.inf, rate, decay))
     _, rate, decay = min(tried)
-    return Dynamic(network, rms, rate, decay)
+    return Dynamic(network, part, rms, rate, decay)
 
 
 def _learning(
     network: RecurrentLM,
+    part: NgramPart | None,
     windows: DocumentWindows,
     use: Callable[[list[Tensor]], None],
     at_most: int | None = None,
 ) -> Iterator[Tensor]:
     """The log-probabilities of each window, whose mean gradient is then handed to `use`."""
     parameters = list(network.parameters())
-    state = network.zero_state(1)
+    predictor = predictor_of(network, part)
+    state = predictor.zero_state(1)
     for number, window in enumerate(windows.epoch(0)):
         if number == at_most:
             return
         window = window.to(network.device)
         if window.fresh:
-            state = network.zero_state(window.inputs_TB.shape[1])
-        hidden_TBO, state = network(window.inputs_TB, detach_state(state))
-        hidden_NO = window.real(hidden_TBO)
-        yield -network.output_layer.token_nll(hidden_NO.detach(), window.targets_N)
-        loss = network.output_layer.nll_sum(hidden_NO, window.targets_N)
+            state = predictor.zero_state(window.inputs_TB.shape[1])
+        read_TBR, state = predictor(window.inputs_TB, detach_state(state))
+        read_NR, layer = window.real(read_TBR), predictor.output_layer
+        with torch.no_grad():
+            yield -layer.token_nll(read_NR, window.targets_N)
+        loss = network.output_layer.nll_sum(layer.hidden(read_NR), window.targets_N)
         gradients = torch.autograd.grad(loss / window.tokens, parameters)
         with torch.no_grad():
             use(list(gradients))
 
 
-ADAPTATIONS: dict[str, Callable[[RecurrentLM, IdArray, IdArray], Adaptation]] = {
+ADAPTATIONS: dict[str, Callable[[RecurrentLM, NgramPart | None, IdArray, IdArray], Adaptation]] = {
     "temperature": fit_temperature,
     "cache": fit_cache,
     "dynamic": fit_dynamic,
 }
-"""Network, training and validation split -> what is learnt at test time, with its settings found."""
+"""Network, its n-grams, training and validation split -> what is learnt at test time, settings found."""
 
 
 def _joined(parts: Iterator[Tensor] | list[Tensor]) -> Floats:

@@ -27,7 +27,7 @@ from langmodel.network import evaluation
 from langmodel.network.architecture import CONTEXTS
 from langmodel.network.device import choose_device
 from langmodel.network.evaluation import Likelihood
-from langmodel.network.mixture import Mixture, NgramPart
+from langmodel.network.mixture import NgramPart, predictor_of
 from langmodel.network.predictor import Predictor
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.network.windows import IdArray
@@ -68,7 +68,12 @@ class LanguageModel:
     @property
     def predictor(self) -> Predictor:
         """What scores and samples: the network, mixed with its n-grams if it has any."""
-        return self.network if self.ngrams is None else Mixture(self.network, self.ngrams)
+        return predictor_of(self.network, self.ngrams)
+
+    @property
+    def kind(self) -> str:
+        """What gives the probabilities, for a person."""
+        return "network" if self.ngrams is None else f"network and {self.ngrams.ngrams.order}-grams"
 
     def network_only(self) -> "LanguageModel":
         """The same without n-grams."""
@@ -295,8 +300,8 @@ class LanguageModel:
 def load(path: str | Path, device: str = "cpu", *, network_only: bool = False) -> LanguageModel:
     """The best model of a run directory, or the model in a `.safetensors` file.
 
-    With `network_only`, the n-grams that it may have beside its network are left out. `device` is `auto`, `cpu`, `cuda` or `cuda:N`. Raises ModelFileError for a file, ConfigError
-    for a device that cannot be used.
+    With `network_only`, the n-grams that it may have beside its network are left out. `device` is `auto`,
+    `cpu`, `cuda` or `cuda:N`. Raises ModelFileError for a file, ConfigError for a device that cannot be used.
     """
     lm = LanguageModel.of(load_model(model_path(Path(path)), choose_device(device)))
     return lm.network_only() if network_only else lm

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from langmodel.network.cells import State
 from langmodel.network.output_layer import OutputLayer, Readout
+from langmodel.network.predictor import Predictor
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.ngrams.packed import PackedNgrams
 from langmodel.text.vocabulary import START_ID
@@ -57,6 +58,9 @@ class MixedReadout(Readout):
     @property
     def vocabulary_size(self) -> int:
         return self.layer.vocabulary_size
+
+    def hidden(self, read_NR: Tensor) -> Tensor:
+        return self.parted(read_NR)[0]
 
     def parted(self, read_NR: Tensor) -> tuple[Tensor, Tensor]:
         """What the network left, shape (N, O), and the contexts, shape (N, K)."""
@@ -118,3 +122,8 @@ class Mixture:
         inputs_T1 = torch.tensor([START_ID, *ids], device=self.device).unsqueeze(1)
         read_T1R, state = self(inputs_T1, self.zero_state(1))
         return read_T1R[-1], state
+
+
+def predictor_of(network: RecurrentLM, part: NgramPart | None) -> Predictor:
+    """The network, mixed with its n-grams if it has any."""
+    return network if part is None else Mixture(network, part)

@@ -40,6 +40,10 @@ class Readout(ABC):
         """Unnormalised log-probabilities, shape (N, V), START at -inf."""
 
     @abstractmethod
+    def hidden(self, read_NR: Tensor) -> Tensor:
+        """The network's part of it, shape (N, O)."""
+
+    @abstractmethod
     def token_nll(self, read_NR: Tensor, targets_N: Tensor) -> Tensor:
         """-log p of each target in nats, shape (N,), in chunks of rows."""
 
@@ -97,6 +101,9 @@ class OutputLayer(Readout):
         logits_NV = product(read_NR, self.weight_VO, self.bias_V)
         logits_NV[:, START_ID] = -torch.inf
         return logits_NV
+
+    def hidden(self, read_NR: Tensor) -> Tensor:
+        return read_NR
 
     def token_nll(self, read_NR: Tensor, targets_N: Tensor) -> Tensor:
         nll_N = read_NR.new_empty(read_NR.shape[0])

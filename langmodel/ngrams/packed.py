@@ -127,7 +127,7 @@ class PackedNgrams:
         for length in range(1, len(self.levels)):
             before_TB = torch.cat([before_BK[:, length - 1].unsqueeze(0), ends[-1][:-1]])
             ends.append(self._lookups[length - 1].find(before_TB, inputs_TB, len(self.unigrams_V)))
-        return torch.stack(ends[: len(self.levels)], dim=2)
+        return torch.stack(ends, dim=2)[:, :, : len(self.levels)]
 
     def probabilities(self, contexts_NK: Tensor, words_N: Tensor) -> Tensor:
         """Of each word after the context beside it; float32, shape (N,)."""

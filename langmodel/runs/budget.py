@@ -151,7 +151,7 @@ READINGS = 3
 
 @torch.inference_mode()
 def _completion_time(network: RecurrentLM, corpus: Corpus) -> float:
-    """Seconds that n-grams take to count, to mix with the network and to compare it with, from parts of it."""
+    """Seconds that n-grams take to be counted, mixed with the network and compared with it, from parts."""
     train, valid = corpus.split("train"), corpus.split("valid")[:MAX_VALID_TOKENS]
     if len(train) > MAX_TRAIN_TOKENS or not len(valid):
         return 0.0

@@ -1,6 +1,6 @@
 """A model as the page shows it: its name, what it is, its curve."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +35,15 @@ class ServedModel:
         }
 
 
-def open_model(path: Path, device: str, taken: set[str]) -> ServedModel:
+def open_model(path: Path, device: str, taken: set[str], *, network_only: bool = False) -> ServedModel:
     """The model at a path, under a name that is not `taken` yet.
 
     Raises ModelFileError for a file that is no model, ConfigError for a device that cannot be used.
     """
     file = model_path(path)
     saved = load_model(file, choose_device(device))
+    if network_only:
+        saved = replace(saved, ngrams=None)
     name = base = path.resolve().name if path.is_dir() else path.stem
     number = 2
     while name in taken:

@@ -7,6 +7,7 @@ from conftest import CELLS, make_model
 from langmodel.cli.main import run
 from langmodel.display.narration import Narrator
 from langmodel.inference.scoring import token_log_probs
+from langmodel.ngrams.kneser_ney import KneserNey
 from langmodel.runs import comparison as baselines
 from langmodel.runs.comparison import compare_with_baselines, whole_sentences
 from langmodel.text.corpus import open_corpus
@@ -40,9 +41,10 @@ def test_a_long_validation_split_is_compared_by_its_beginning(
     shown = whole_sentences(valid, 20)
     assert 0 < len(shown) < min(20, len(valid))
     capsys.readouterr()
-    compare_with_baselines(
-        tmp_path / "r" / "best.safetensors", open_corpus(poem_corpus.path), lm_device(), Narrator()
-    )
+    corpus = open_corpus(poem_corpus.path)
+    counted = KneserNey(corpus.split("train"), len(corpus.vocabulary))
+    model = tmp_path / "r" / "best.safetensors"
+    compare_with_baselines(model, corpus, counted, lm_device(), Narrator())
     assert f"({len(shown)} tokens" in capsys.readouterr().out
 
 

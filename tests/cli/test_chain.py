@@ -86,10 +86,10 @@ def test_training_prints_the_untrained_loss_evaluations_and_samples(workplace, t
 def test_evaluate_finds_what_training_found(workplace, capsys):
     rows = (workplace / "run" / "metrics.jsonl").read_text().splitlines()
     best = min(json.loads(row)["valid_perplexity"] for row in rows)
-    found = json.loads(output_of(capsys, "evaluate", workplace / "run", "--json"))
+    found = json.loads(output_of(capsys, "evaluate", workplace / "run", "--json", "--network-only"))
     assert set(found) == {
         "perplexity", "perplexity_excluding_oov", "log_prob", "tokens", "oov", "vocabulary_size",
-        "bits_per_character",
+        "bits_per_character", "model",
     }  # fmt: skip
     characters = open_corpus(workplace / "corpus").statistics["valid"].characters
     assert found["bits_per_character"] == pytest.approx(-found["log_prob"] / math.log(2) / characters)

@@ -41,18 +41,18 @@ def test_a_temperature_of_one_and_an_empty_cache_and_a_rate_of_zero_change_nothi
     plain = evaluate_windows(network, evaluation_windows(IDS, "document", 1)).nll
     rms = [torch.ones_like(parameter) for parameter in network.parameters()]
     for adaptation in (
-        Temperature(network, 1.0),
+        Temperature(network, None, 1.0),
         Cache(network, 0.3, 0.0),
-        Dynamic(network, rms, 0.0, 0.1),
+        Dynamic(network, None, rms, 0.0, 0.1),
     ):
         assert -adaptation.log_probs(IDS).sum() == pytest.approx(plain, rel=1e-5)
 
 
 def test_the_fitted_temperature_is_the_best_of_a_fine_grid(network):
-    fitted = fit_temperature(network, IDS, IDS)
+    fitted = fit_temperature(network, None, IDS, IDS)
     loss = -fitted.log_probs(IDS).mean()
     for temperature in np.geomspace(0.2, 30, 60):
-        assert loss <= -Temperature(network, float(temperature)).log_probs(IDS).mean() + 1e-6
+        assert loss <= -Temperature(network, None, float(temperature)).log_probs(IDS).mean() + 1e-6
 
 
 def test_probabilities_with_a_cache_sum_to_one_and_are_grave_s(network, monkeypatch):
@@ -74,7 +74,7 @@ def test_probabilities_with_a_cache_sum_to_one_and_are_grave_s(network, monkeypa
 def test_a_text_that_repeats_itself_is_predicted_better_with_a_cache(network):
     ids = np.tile(IDS[:40], 10)
     plain = evaluate_windows(network, evaluation_windows(ids, "document", 1))
-    fitted = fit_cache(network, ids, ids)
+    fitted = fit_cache(network, None, ids, ids)
     assert -fitted.log_probs(ids).mean() < plain.loss - 0.1
     assert 0 < fitted.share < 1
     assert CACHE_WORDS >= 400
@@ -84,7 +84,7 @@ def test_dynamic_evaluation_learns_a_text_while_it_reads_it_and_leaves_the_netwo
     ids = np.tile(IDS[:30], 40)
     before = [parameter.detach().clone() for parameter in network.parameters()]
     rms = [torch.ones_like(parameter) for parameter in network.parameters()]
-    log_probs = Dynamic(network, rms, 0.1, 0.001).log_probs(ids)
+    log_probs = Dynamic(network, None, rms, 0.1, 0.001).log_probs(ids)
     assert len(log_probs) == len(ids)
     assert -log_probs[-300:].mean() < -log_probs[:300].mean() - 0.2
     for parameter, old in zip(network.parameters(), before, strict=True):
@@ -93,7 +93,7 @@ def test_dynamic_evaluation_learns_a_text_while_it_reads_it_and_leaves_the_netwo
 
 def test_what_is_predicted_does_not_depend_on_what_comes_later(network):
     rms = [torch.ones_like(parameter) for parameter in network.parameters()]
-    for adaptation in (Cache(network, 0.3, 0.2), Dynamic(network, rms, 0.05, 0.01)):
+    for adaptation in (Cache(network, 0.3, 0.2), Dynamic(network, None, rms, 0.05, 0.01)):
         whole, part = adaptation.log_probs(IDS), adaptation.log_probs(IDS[:200])
         assert whole[:200] == pytest.approx(part, abs=1e-5)
 
@@ -124,15 +124,15 @@ def test_dynamic_evaluation_of_a_vocabulary_of_the_usual_size():
     network = make_network(vocabulary_size=9_000, embedding_size=32, hidden_sizes=(32,))
     ids = np.tile(np.array([3, 8_000, 17, END_ID], np.uint16), 30)
     rms = [torch.ones_like(parameter) for parameter in network.parameters()]
-    still = Dynamic(network, rms, 0.0, 0.0).log_probs(ids)
+    still = Dynamic(network, None, rms, 0.0, 0.0).log_probs(ids)
     assert -still.sum() == pytest.approx(
         evaluate_windows(network, evaluation_windows(ids, "document", 1)).nll
     )
-    moving = Dynamic(network, rms, 0.05, 0.0).log_probs(ids)
+    moving = Dynamic(network, None, rms, 0.05, 0.0).log_probs(ids)
     assert -moving[-40:].mean() < -still[-40:].mean()
 
 
 def test_a_strong_pull_brings_weights_home_and_not_beyond(network):
     rms = [torch.ones_like(parameter) for parameter in network.parameters()]
-    plain = Dynamic(network, rms, 0.0, 0.0).log_probs(IDS)
-    assert Dynamic(network, rms, 0.1, 1e6).log_probs(IDS) == pytest.approx(plain, abs=1e-4)
+    plain = Dynamic(network, None, rms, 0.0, 0.0).log_probs(IDS)
+    assert Dynamic(network, None, rms, 0.1, 1e6).log_probs(IDS) == pytest.approx(plain, abs=1e-4)
