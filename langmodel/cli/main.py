@@ -31,6 +31,7 @@ COMMANDS = {
     "compare": "several runs: what differs, what was reached",
     "serve": "a page to write, judge and compare on",
     "export-web": "one HTML file that does so offline",
+    "export-arpa": "a model's n-grams, for KenLM and SRILM",
     "info": "what a corpus, a run or a model is",
     "import-tutorial": "the RNN tutorial's weights -> a model",
     "demo": "the four jobs on the built-in corpus",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from langmodel.cli.options import Choice, device_option, given, setting, threads_option
+from langmodel.errors import InputError
 from langmodel.network.architecture import CELL_NAMES, CONTEXTS
 from langmodel.runs.signals import quitting_at_once
 from langmodel.training.config import (
@@ -43,6 +44,15 @@ class _Several(_Parameter):
             self.fail(f"{value!r} is not {self.called}, nor several with commas between", param, ctx)
 
 
+class _Ngrams(click.ParamType):  # type: ignore[type-arg]
+    """A number, or the path of a file."""
+
+    name = "N|FILE.arpa"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | Path:
+        return int(value) if str(value).isdigit() else Path(value)
+
+
 class _WithPresets(click.Command):
     """Its help ends with the presets and what they reached."""
 
@@ -71,7 +81,14 @@ class _WithPresets(click.Command):
          type=_Several(float, "a number"))  # fmt: skip
 @setting(TrainingConfig, "--word-dropout", "Of whole words of the vocabulary.")
 @setting(TrainingConfig, "--weight-drop", "Of the recurrent matrices' entries.")
-@setting(TrainingConfig, "--ngrams", "Longest n-grams to mix with the finished network; 0: none.")
+@setting(
+    TrainingConfig, "--ngrams",
+    "Longest n-grams to mix with the finished network, or an ARPA file of them; 0: none.", type=_Ngrams(),
+)  # fmt: skip
+@setting(
+    TrainingConfig, "--sampled-softmax/--exact-softmax",
+    "In most steps, take the softmax over the targets and a growing share of the other words.",
+)  # fmt: skip
 @setting(TrainingConfig, "--ar", "Activation regularisation: weight of the output's mean square.")
 @setting(TrainingConfig, "--tar", "Temporal activation regularisation: of its change from step to step.")
 @setting(
@@ -98,8 +115,8 @@ class _WithPresets(click.Command):
 @setting(
     TrainingConfig,
     "--average",
-    "Of the weights, judged and kept in their place. ema: the older the less. tail: of the last 30% of the "
-    "steps. nt-asgd: since the loss ceased to fall.",
+    "Evaluate and save averaged weights. ema: exponential. tail: over the last 30% of the steps. nt-asgd: "
+    "since the loss stopped falling.",
     type=Choice(AVERAGES),
 )
 @setting(TrainingConfig, "--epochs", "Passes over the training split.")
@@ -108,7 +125,7 @@ class _WithPresets(click.Command):
 @setting(
     TrainingConfig,
     "--on-nonfinite",
-    "When the loss is no number: stop, or skip the step.",
+    "When the loss is not finite: stop, or skip the step.",
     type=Choice(ON_NONFINITE),
 )
 @setting(TrainingConfig, "--skip-limit", "Steps that may be skipped in a row.")
@@ -165,6 +182,9 @@ def command(
 
     Ctrl-C stops and saves; --resume goes on, with the same bits as if nothing had happened.
     """
+    arpa = settings.pop("ngrams") if isinstance(settings["ngrams"], Path) else None
+    if arpa is not None and not arpa.is_file():
+        raise InputError(f"--ngrams {arpa}: neither a number nor a file; give 5, 0, or an ARPA file")
     chosen = chosen_settings(preset, config_file, given(settings))
     with quitting_at_once():
         from langmodel.display.narration import Narrator
@@ -179,6 +199,7 @@ def command(
         overwrite=overwrite,
         from_model=from_model,
         compare=baselines,
+        arpa=arpa,
         tensorboard=tensorboard,
         suit=preset is None and config_file is None,
         command=tuple(sys.argv[1:]),

@@ -116,6 +116,18 @@ class OutputLayer(Readout):
         total: Tensor = _NLLSum.apply(hidden_NO, self.weight_VO, self.bias_V, targets_N)  # type: ignore[no-untyped-call]
         return total
 
+    def nll_sum_among(
+        self, hidden_NO: Tensor, targets_N: Tensor, ids_S: Tensor, log_weight_S: Tensor
+    ) -> Tensor:
+        """The same under a softmax over some words, each of which stands for exp(log_weight) of them.
+
+        The special ids come first among `ids_S`, and all targets are there.
+        """
+        bias_S = log_weight_S if self.bias_V is None else self.bias_V[ids_S] + log_weight_S
+        place_V = torch.empty(self.vocabulary_size, dtype=torch.long, device=ids_S.device)
+        place_V[ids_S] = torch.arange(len(ids_S), device=ids_S.device)
+        return OutputLayer(self.weight_VO[ids_S], bias_S).nll_sum(hidden_NO, place_V[targets_N])
+
     def temperature_moments(self, hidden_NO: Tensor, targets_N: Tensor, beta: float) -> Tensor:
         """Σ -log p of the targets under softmax(beta · logits), and its first and second derivative by beta.
 

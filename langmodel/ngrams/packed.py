@@ -158,6 +158,10 @@ class PackedNgrams:
             distribution_NV.view(-1).index_add_(0, places, torch.cat(parts))
         return distribution_NV
 
+    def left_over(self, n: int) -> Tensor:
+        """What each n-gram of n words, as a context, leaves to shorter ones; float32."""
+        return self._lookups[n - 1].left_over_P1[:-1]
+
     def known(self, contexts_NK: Tensor) -> Tensor:
         """What is known of each context before the word comes; float32, shape (N, 2K).
 

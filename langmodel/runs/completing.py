@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from langmodel.display.narration import Narrator
-from langmodel.errors import ConfigError
+from langmodel.errors import ConfigError, InputError
 from langmodel.network.evaluation import evaluation_windows
 from langmodel.network.mixture import NgramPart
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.network.windows import IdArray
+from langmodel.ngrams.arpa import read_arpa
 from langmodel.ngrams.comparison import best_mixture
 from langmodel.ngrams.kneser_ney import KneserNey
 from langmodel.ngrams.packed import PackedNgrams, packed
@@ -21,6 +22,7 @@ from langmodel.storage.atomic import locked_directory
 from langmodel.storage.model_file import BEST, load_model, save_model
 from langmodel.storage.ngram_tensors import ngram_tensors
 from langmodel.text.corpus import Corpus
+from langmodel.text.vocabulary import Vocabulary
 from langmodel.training.gate import fit_gate
 
 MAX_TRAIN_TOKENS = 20_000_000
@@ -31,6 +33,9 @@ BYTES_PER_TOKEN = 400
 
 FITTED_TOKENS = 100_000
 """No more of the validation split is looked at."""
+
+LEAST_MATCH = 0.1
+"""Of a vocabulary's words, those that an ARPA file must have."""
 
 WORTH = 0.002
 """Nats per token: n-grams that are worth less than this are left out."""
@@ -66,21 +71,25 @@ class _Read:
 
 
 def complete(
-    directory: Path, corpus: Corpus, counted: KneserNey, device: torch.device, narrator: Narrator
+    directory: Path,
+    corpus: Corpus,
+    source: KneserNey | PackedNgrams,
+    device: torch.device,
+    narrator: Narrator,
 ) -> None:
     """Put n-grams and gate into the best model of a finished run, and say what they take."""
     path = directory / BEST
     with locked_directory(directory) as lock:
         saved = load_model(path, device)
         read = _read(saved.network, whole_sentences(corpus.split("valid"), FITTED_TOKENS), saved.context)
-        ngrams = _chosen(counted, read, device)
+        ngrams = source.to(device) if isinstance(source, PackedNgrams) else _chosen(source, read, device)
         known_NK = ngrams.known(read.contexts(ngrams))
         gate = fit_gate(read.hidden_NO, known_NK, read.network_N, read.log_probs(ngrams))
         lock.verify()
         save_model(path, replace(saved, ngrams=NgramPart(ngrams, gate)))
     megabytes = sum(tensor.nbytes for tensor in ngram_tensors(NgramPart(ngrams, gate)).values()) / 1e6
     narrator.tell(
-        f"mixed with {ngrams.order}-grams of the same text: {ngrams.size:,} of them, {megabytes:.1f} MB in "
+        f"mixed with {ngrams.order}-grams: {ngrams.size:,} of them, {megabytes:.1f} MB in "
         f"{path.name} (--ngrams 0 leaves them out)"
     )
 
@@ -118,3 +127,17 @@ def _candidates(order: int) -> list[tuple[int, Sequence[int]]]:
     whole: list[tuple[int, Sequence[int]]] = [(n, ()) for n in range(order, min(order, 2) - 1, -1)]
     pruned = [(order, (*[1] * (kept - 1), *[2] * (order - kept))) for kept in range(2, order)]
     return whole + pruned
+
+
+def read_matching_arpa(path: Path, vocabulary: Vocabulary, narrator: Narrator) -> PackedNgrams:
+    """The n-grams of an ARPA file, and a line on how well they match. Raises InputError if hardly at all."""
+    found = read_arpa(path, vocabulary)
+    share = found.matched / max(1, len(vocabulary.words))
+    line = (
+        f"{path}: {found.words:,} words, among them {found.matched:,} of the vocabulary's "
+        f"{len(vocabulary.words):,}"
+    )
+    if share < LEAST_MATCH:
+        raise InputError(f"{line}; these n-grams are of other words (case? tokenizer?)")
+    narrator.say(line)
+    return found.ngrams

@@ -17,7 +17,7 @@ from langmodel.ngrams.comparison import ORDER
 from langmodel.ngrams.kneser_ney import KneserNey
 from langmodel.runs.budget import Plan, plan_for, plan_left
 from langmodel.runs.comparison import compare_with_baselines
-from langmodel.runs.completing import MAX_TRAIN_TOKENS, complete, refuse_too_large
+from langmodel.runs.completing import MAX_TRAIN_TOKENS, complete, read_matching_arpa, refuse_too_large
 from langmodel.runs.resuming import Resumed, is_finished, resumed_run
 from langmodel.runs.signals import StopSignal
 from langmodel.runs.suiting import suited_settings
@@ -35,7 +35,7 @@ from langmodel.training.distributed import Ranks, process_group
 from langmodel.training.progress import Observer
 from langmodel.training.trainer import Trainer
 
-KEPT = ("plan", "from")
+KEPT = ("plan", "from", "arpa")
 """What run.json says of how a run began, also after it went on."""
 
 LATE = 1.05
@@ -58,6 +58,8 @@ class RunOptions:
     """Compare the result with n-grams in the end."""
     suit: bool = True
     """Settings that are not given suit the size of the corpus."""
+    arpa: Path | None = None
+    """A file of n-grams to mix with the network, in place of those of the corpus."""
     tensorboard: bool = False
     """Write the evaluations as TensorBoard's scalars too."""
     command: tuple[str, ...] = ()
@@ -124,15 +126,17 @@ def _complete(
     run = read_run(directory)
     if not run.get("finished") or not corpus.statistics["valid"].tokens:
         return
+    arpa = run.get("arpa")
     order = run["config"].get("ngrams", 0)
     if corpus.statistics["train"].targets > MAX_TRAIN_TOKENS:
         narrator.tell(f"no n-grams, and no comparison with them: over {MAX_TRAIN_TOKENS:,} training tokens")
         return
     lacks = order and load_model(directory / BEST).ngrams is None
-    if lacks or compares:
+    if compares or (lacks and not arpa):
         counted = KneserNey(corpus.split("train"), len(corpus.vocabulary), order or ORDER)
     if lacks:
-        complete(directory, corpus, counted, device, narrator)
+        source = read_matching_arpa(Path(arpa), corpus.vocabulary, narrator) if arpa else counted
+        complete(directory, corpus, source, device, narrator)
     if compares:
         compare_with_baselines(directory / BEST, corpus, counted, device, narrator)
 
@@ -248,6 +252,9 @@ class _Run:
         """What run.json says beside the settings; a resumed run keeps what stood there."""
         kept = read_run(self.directory) if self.options.resume else {}
         values: dict[str, Any] = {name: kept[name] for name in KEPT if name in kept}
+        if self.options.arpa is not None:
+            read_matching_arpa(self.options.arpa, self.corpus.vocabulary, self.narrator)
+            values["arpa"] = str(self.options.arpa.resolve())
         if self.options.command:
             values["command"] = list(self.options.command)
         if plan is not None:

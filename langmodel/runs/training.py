@@ -90,6 +90,7 @@ def train(
     minutes: float | None = None,
     max_minutes: float | None = None,
     compare: bool = True,
+    arpa: str | Path | None = None,
     tensorboard: bool = False,
     device: str = "auto",
     threads: int | None = None,
@@ -101,7 +102,8 @@ def train(
     """Train a network on a corpus in the run directory `output`; the flags of `langmodel train`, as keywords.
 
     `settings` are fields of TrainingConfig (`epochs=12, dropout=0.4, hidden_size=256`); they stand against
-    `preset` and the TOML file `config`. An `observer` is told how the run goes, and the function
+    `preset` and the TOML file `config`. `arpa` names a file of n-grams to mix with the
+    network in place of those of the corpus. An `observer` is told how the run goes, and the function
     `on_evaluation` of every evaluation. Ctrl-C, or a notebook's stop button, saves and returns the run so
     far; `resume=True` goes on, with the bits of a run that never stopped. The same seed, corpus, machine and
     threads give the same bytes as the command. Raises ConfigError for unknown settings.
@@ -120,6 +122,7 @@ def train(
         overwrite=overwrite,
         from_model=None if from_model is None else Path(from_model),
         compare=compare,
+        arpa=None if arpa is None else Path(arpa),
         tensorboard=tensorboard,
         suit=preset is None and config is None,
         observers=tuple(observers),

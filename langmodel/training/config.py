@@ -43,6 +43,8 @@ class TrainingConfig:
     """Weight of activation regularisation (mean square of the last layer's output)."""
     tar: float = 0.0
     """Weight of temporal activation regularisation (mean square of its change)."""
+    sampled_softmax: bool = False
+    """The softmax of most steps is over the targets and a growing share of the other words."""
     ngrams: int = 5
     """Longest n-grams that are mixed with the finished network; 0: none."""
     context: str = "document"
@@ -121,6 +123,8 @@ class TrainingConfig:
             raise ConfigError("random bptt and partial shuffle are for --context document")
         if self.cuda_graphs and self.context == "sentence":
             raise ConfigError("cuda graphs are for --context document")
+        if self.cuda_graphs and self.sampled_softmax:
+            raise ConfigError("cuda graphs are for the exact softmax; leave out --sampled-softmax")
         if len(self.hidden_size) > 1 and self.layers not in (1, len(self.hidden_size)):
             raise ConfigError(f"{len(self.hidden_size)} hidden sizes for {self.layers} layers")
         self.architecture(vocabulary_size=8_000)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from langmodel.network.cells import State, detach_state
 from langmodel.network.dropout import Dropout, step_seed
 from langmodel.network.windows import Window
+from langmodel.training.sampled_softmax import sampled_words
 
 
 @dataclass(frozen=True)
@@ -36,24 +37,28 @@ class Gradients:
     parameters: Sequence[nn.Parameter]
     dropout: Dropout | None
     seed: int
-    """Which units are dropped is a function of it and the step."""
+    """Which units are dropped, and which words are sampled, is a function of it and the step."""
+    vocabulary_size: int
     products: Callable[[], AbstractContextManager[None]] = nullcontext
     """What products are made under."""
 
-    def of(self, window: Window, state: State, step: int) -> Found:
-        """Nothing here waits for a GPU, but for past-decode regularisation."""
+    def of(self, window: Window, state: State, step: int, share: float | None = None) -> Found:
+        """With a `share`, by a softmax over so many of the words that are no targets."""
         for parameter in self.parameters:
             parameter.grad = None
         self._begin(step)
-        return self._find(window, state)
+        among = None
+        if share is not None:
+            among = sampled_words(window.targets_N, self.vocabulary_size, share, self.seed, step)
+        return self._find(window, state, among)
 
     def _begin(self, step: int) -> None:
         if self.dropout is not None:
             self.dropout.generator.manual_seed(step_seed(self.seed, step))
 
-    def _find(self, window: Window, state: State) -> Found:
+    def _find(self, window: Window, state: State, among: tuple[Tensor, Tensor] | None = None) -> Found:
         with self.products():
-            total, penalty, after = self.objective(window, state, self.dropout)
+            total, penalty, after = self.objective(window, state, self.dropout, among)
             loss = total * (1 / window.tokens)
             (loss if penalty is None else loss + penalty).backward()
         norm = torch.nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
@@ -112,7 +117,9 @@ class RecordedGradients(Gradients):
     recorder: Recorder
     _recorded: dict[int, _Recorded] = field(default_factory=dict)
 
-    def of(self, window: Window, state: State, step: int) -> Found:
+    def of(self, window: Window, state: State, step: int, share: float | None = None) -> Found:
+        if share is not None:
+            raise ValueError("a sampled softmax is not recorded")
         length = len(window.inputs_TB)
         if length not in self._recorded:
             self._recorded[length] = self._record(window, state)

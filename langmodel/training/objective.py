@@ -34,13 +34,24 @@ class Objective(nn.Module):
         self.half_precision = half_precision
 
     def forward(
-        self, window: Window, state: State, dropout: Dropout | None
+        self,
+        window: Window,
+        state: State,
+        dropout: Dropout | None,
+        among: tuple[Tensor, Tensor] | None = None,
     ) -> tuple[Tensor, Tensor | None, State]:
-        """Σ -log p of the window's targets in nats, float64; the penalties, None without any; the state."""
+        """Σ -log p of the window's targets in nats, float64; the penalties, None without any; the state.
+
+        `among` holds the words of a sampled softmax and their log-weights; None: all words.
+        """
         network = self.network
         half = HalfPrecision(len(window.targets_N)) if self.half_precision else None
         activations = network.activations(window.inputs_TB, state, dropout, half)
-        nll = network.output_layer.nll_sum(window.real(activations.read_TBO), window.targets_N)
+        read_NO, layer = window.real(activations.read_TBO), network.output_layer
+        if among is None:
+            nll = layer.nll_sum(read_NO, window.targets_N)
+        else:
+            nll = layer.nll_sum_among(read_NO, window.targets_N, *among)
         penalties: list[Tensor] = []
         if self.ar:
             penalties.append(self.ar * activations.dropped_TBH.square().mean())

@@ -27,6 +27,7 @@ from langmodel.training.judging import Judge
 from langmodel.training.objective import Objective
 from langmodel.training.optimization import OPTIMIZERS, SCHEDULES
 from langmodel.training.progress import Observer, Progress
+from langmodel.training.sampled_softmax import share_at
 from langmodel.training.saved_state import (
     carried_tensors,
     named,
@@ -93,7 +94,8 @@ class Trainer:
         self._gradients = make_gradients(
             network.device, recorded=config.cuda_graphs and ranks.count == 1,
             objective=ranks.share_out(objective), parameters=self._parameters, dropout=self._dropout,
-            seed=config.seed, products=tf32_products if self.half_precision else nullcontext,
+            seed=config.seed, vocabulary_size=network.architecture.vocabulary_size,
+            products=tf32_products if self.half_precision else nullcontext,
         )  # fmt: skip
 
     def _make_dropout(self, config: TrainingConfig) -> Dropout | None:
@@ -200,13 +202,20 @@ class Trainer:
         rate = self._judge.rate_at(self.progress.step)
         return rate * len(window.inputs_TB) / self.config.bptt if self.config.random_bptt else rate
 
+    def _share(self) -> float | None:
+        """Of the words that are no targets, those in the softmax of the next step; None: all."""
+        if not self.config.sampled_softmax:
+            return None
+        done = self.progress.step - self.progress.cycle_step
+        return share_at(done / max(1, self.total_steps - self.progress.cycle_step))
+
     def train_step(self, window: Window) -> float:
         """Forward, backward, clip, update; the window's mean nats per token."""
         progress, ranks = self.progress, self._ranks
         own = window.columns(ranks.rank, ranks.count).to(self.network.device)
         if window.fresh:
             self._state = self.network.zero_state(own.inputs_TB.shape[1])
-        found = self._gradients.of(own, self._state, progress.step)
+        found = self._gradients.of(own, self._state, progress.step, self._share())
         own_nll, gradient_norm = found.nll_and_norm.tolist()  # a GPU is waited for here
         (nll,) = ranks.sums(own_nll)
         rate = self.learning_rate(window)

@@ -6,8 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from conftest import CELLS, make_model, saved_model
 
+from langmodel.network.mixture import Gate, NgramPart
+from langmodel.ngrams.kneser_ney import KneserNey
+from langmodel.ngrams.packed import packed
 from langmodel.storage.model_file import save_model
 
 UNK, START, END, FIRST_WORD = 0, 1, 2, 3
@@ -45,11 +49,34 @@ class Reader:
         self.tensors = {}
         for name, entry in header.items():
             start, end = (8 + length + offset for offset in entry["data_offsets"])
-            values = np.frombuffer(data[start:end], "<f4").reshape(entry["shape"])
-            self.tensors[name.removeprefix("model.")] = values.astype(float)
+            kind = {"F32": "<f4", "U16": "<u2", "I32": "<i4"}[entry["dtype"]]
+            values = np.frombuffer(data[start:end], kind).reshape(entry["shape"])
+            self.tensors[name.removeprefix("model.")] = values.astype(float if kind == "<f4" else int)
         self.ids = {word: FIRST_WORD + n for n, word in enumerate(self.document["vocabulary"]["words"])}
         a = self.document["architecture"]
         self.cell, self.sizes, self.one_hot = a["cell"], a["hidden_sizes"], a["embedding_size"] == 0
+        self.history: list[int] = []
+        self.ngrams = self.read_ngrams() if self.document["ngrams"] else None
+
+    def read_ngrams(self):
+        """Context -> own parts by word, and what is left over."""
+        found, names = {}, [(id,) for id in range(len(self.tensors["ngrams.unigrams"]))]
+        for n in range(2, self.document["ngrams"]["order"] + 1):
+            words, codes, children = (
+                self.tensors[f"ngrams.{n}.{name}"] for name in ("words", "codes", "children")
+            )
+            above, at = [], 0
+            for context, count in zip(names, children, strict=True):
+                own = dict(zip(words[at : at + count], 2 ** (-codes[at : at + count] / 2048), strict=True))
+                whole = sum(own.values())
+                if whole > 1 - 1e-5:
+                    own = {word: part / whole * (1 - 1e-5) for word, part in own.items()}
+                if count:
+                    found[context] = own, 1 - sum(own.values())
+                above += [(*context, word) for word in own]
+                at += count
+            names = above
+        return found
 
     def zero(self):
         return [tuple(np.zeros(size) for _ in range(2)) for size in self.sizes]
@@ -68,7 +95,22 @@ class Reader:
             x = t["projection"] @ x
         logits = t.get("output", t["embedding"]) @ x + t.get("output_bias", 0)
         logits[START] = -np.inf
-        return logits - np.log(np.exp(logits - logits.max()).sum()) - logits.max()
+        network = logits - np.log(np.exp(logits - logits.max()).sum()) - logits.max()
+        self.history = [START] if id == START else [*self.history, id]
+        return network if self.ngrams is None else self.mixed(network, x)
+
+    def mixed(self, network: np.ndarray, read: np.ndarray) -> np.ndarray:
+        p, features = self.tensors["ngrams.unigrams"].copy(), list(read)
+        for length in range(1, self.document["ngrams"]["order"]):
+            context = tuple(self.history[-length:])
+            own, left_over = self.ngrams.get(context, ({}, 1.0)) if len(context) == length else ({}, 1.0)
+            p *= left_over
+            for word, part in own.items():
+                p[word] += part
+            features += [float(bool(own)), np.log(left_over)]
+        g = sigmoid(self.tensors["ngrams.gate.weight"] @ features + self.tensors["ngrams.gate.bias"])
+        with np.errstate(divide="ignore"):
+            return np.log(g * np.exp(network) + (1 - g) * p)
 
     def score(self, words: list[str], states: list) -> float:
         total, read = 0.0, START
@@ -99,4 +141,18 @@ def test_the_page_suffices_to_score_a_sentence(tmp_path, cell, shape):
     document = [reader.score(text.split(), states) for text in ("a b", "c")]
     expected = [score.log_prob for score in lm.score_lines(["a b", "c"], "document")]
     assert document == pytest.approx(expected, abs=1e-5)
+    assert np.exp(reader.log_probs(START, reader.zero())).sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("order", [1, 2, 4])
+def test_the_page_suffices_for_a_model_with_ngrams(tmp_path, order):
+    lm = make_model(tied=True, hidden_sizes=(4, 3))
+    ids = np.random.default_rng(1).integers(2, 8, 300)
+    ngrams = packed(KneserNey(np.append(ids, END), 8, order), order)
+    weight = torch.randn(5 + 2 * (order - 1), generator=torch.Generator().manual_seed(1))
+    lm.ngrams = NgramPart(ngrams, Gate(weight, torch.tensor(0.2)))
+    save_model(tmp_path / "m.safetensors", saved_model(lm, ngrams=lm.ngrams))
+    reader = Reader(tmp_path / "m.safetensors")
+    for text in ("a b e", "", "zzz a", "c c d d e"):
+        assert reader.score(text.split(), reader.zero()) == pytest.approx(lm.score(text).log_prob, abs=1e-5)
     assert np.exp(reader.log_probs(START, reader.zero())).sum() == pytest.approx(1)

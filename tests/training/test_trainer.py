@@ -96,7 +96,7 @@ def test_a_model_memorises_three_sentences():
 
 RESUMED = [
     TINY,
-    replace(TINY, context="sentence", cell="gru", layers=2),
+    replace(TINY, context="sentence", cell="gru", layers=2, sampled_softmax=True),
     replace(TINY, optimizer="sgd", schedule="halve", learning_rate=2.0, cell="rnn"),
     replace(TINY, evaluate_every=7, schedule="cosine", average="ema", word_dropout=0.1),
     replace(

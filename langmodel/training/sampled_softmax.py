@@ -1,0 +1,46 @@
+"""A cheaper softmax for most of a run: over the targets and a share of the other words, which grows.
+
+Words are numbered by frequency, so that a stride through them takes equally many of every frequency. Each
+word that was taken stands for several, and its logit is raised by the logarithm of how many: the sum over
+all words is estimated without bias (as in Bengio and Senécal 2008, where words are drawn). The stages are
+those of modded-nanogpt's pull request 360; the last is exact.
+"""
+
+# N = tokens, S = words of a sample, V = vocabulary
+
+import math
+
+import torch
+from torch import Tensor
+
+from langmodel.network.dropout import step_seed
+from langmodel.text.vocabulary import SPECIAL_TOKENS
+
+STAGES = ((0.57, 0.2), (0.76, 0.28), (0.9, 0.49))
+"""Until this part of the run, this share of the other words; then all."""
+
+
+def share_at(done: float) -> float | None:
+    """The share of the words after this part of a run; None: all of them."""
+    return next((share for until, share in STAGES if done < until), None)
+
+
+def sampled_words(
+    targets_N: Tensor, vocabulary_size: int, share: float, seed: int, step: int
+) -> tuple[Tensor, Tensor]:
+    """Ids of a sample, and the logarithm of how many words each stands for; each of shape (S,).
+
+    The special ids come first, then the targets and the others, ascending. A function of seed and step.
+    """
+    device = targets_N.device
+    is_target_V = torch.zeros(vocabulary_size, dtype=torch.bool, device=device)
+    is_target_V[targets_N] = True
+    is_target_V[: len(SPECIAL_TOKENS)] = True
+    stride = max(1, round(1 / share))
+    generator = torch.Generator().manual_seed(step_seed(seed, step))
+    first = int(torch.randint(stride, (1,), generator=generator))
+    taken_V = is_target_V.clone()
+    taken_V[len(SPECIAL_TOKENS) + first :: stride] = True
+    ids_S = taken_V.nonzero()[:, 0]
+    is_target_S = is_target_V[ids_S]
+    return ids_S, torch.where(is_target_S, 0.0, math.log(stride))
