@@ -38,11 +38,19 @@ def model_facts(saved: SavedModel) -> list[tuple[str, str]]:
         ("tokenizer", f"{saved.pipeline.tokenizer}, {saved.pipeline.shown_case}"),
         ("context", saved.context),
         ("trained", f"{_shown_count(provenance.get('step', 0))} steps, "
-         f"{_shown_count(provenance.get('tokens', 0))} tokens"),
+         f"{_shown_count(provenance.get('tokens', 0))} tokens{_shown_machine(provenance)}"),
         ("best loss", _shown_loss(provenance.get("best_loss"))),
         ("settings", _shown_settings(config)),
         ("corpus", f"sha256 {provenance.get('corpus_sha256', 'unknown')}"),
     ]  # fmt: skip
+
+
+def _shown_machine(provenance: dict[str, Any]) -> str:
+    """Where it was trained: the same bits come only from the same."""
+    device, products = provenance.get("device"), provenance.get("products")
+    if device != "cpu" or products not in ("MKL", "oneDNN"):
+        return ""
+    return f", on a CPU with {_shown_count(provenance.get('threads'))} threads and {products}"
 
 
 def _shown_count(count: Any) -> str:

@@ -1,7 +1,8 @@
 """Matrix products on the fastest exact path of the machine.
 
-On the CPU, PyTorch sends float32 products to MKL, which runs at half speed or less on other makers'
-AVX-512 processors; oneDNN, which PyTorch carries as well, does not. `scripts/benchmark` shows both.
+On the CPU, PyTorch sends float32 products to MKL, which runs at half speed or less on other makers' AVX-512
+processors; oneDNN, which PyTorch carries as well, does not. Without AVX-512, oneDNN is the slower one. The
+choice is a rule and no measurement: the same processor gives the same bits. `scripts/benchmark` shows both.
 """
 
 # N = rows, I = inputs, O = outputs
@@ -19,10 +20,15 @@ ONEDNN_MIN_OPERATIONS = 2**21
 def _onednn_linear() -> Any:
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return None
+    if not torch.backends.cpu.get_cpu_capability().startswith("AVX512"):
+        return None
     return getattr(torch.ops.mkldnn, "_linear_pointwise", None)
 
 
 _ONEDNN_LINEAR = _onednn_linear()
+
+CPU_PRODUCTS = "MKL" if _ONEDNN_LINEAR is None else "oneDNN"
+"""What makes large products on this processor."""
 
 
 def product(left_NI: Tensor, right_OI: Tensor, bias_O: Tensor | None = None) -> Tensor:

@@ -19,6 +19,7 @@ from langmodel.display.narration import Narrator, Silent
 from langmodel.inference.language_model import LanguageModel
 from langmodel.network.evaluation import Interrupted
 from langmodel.network.likelihood import perplexity
+from langmodel.network.products import CPU_PRODUCTS
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.runs.resuming import SAVE_SECONDS
 from langmodel.runs.signals import StopSignal
@@ -153,6 +154,7 @@ class TrainingRun(Observer):
                 "config": self.config.to_dict(),
                 "corpus_sha256": self.corpus.digest,
                 "threads": torch.get_num_threads(),
+                "products": CPU_PRODUCTS,
                 "device": self.trainer.network.device.type,
                 "step": progress.step,
                 "tokens": progress.tokens,

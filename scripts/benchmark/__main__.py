@@ -10,6 +10,7 @@ the arithmetic is that of real text.
 
 import argparse
 import json
+import platform
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -25,6 +26,7 @@ from training import products, training, tutorial
 
 from langmodel.cores import usable_cores
 from langmodel.network.device import prepare_cpu
+from langmodel.network.products import CPU_PRODUCTS
 
 SUITES: dict[str, Callable[[str], Iterator[Row]]] = {
     "preprocessing": preprocessing,
@@ -39,6 +41,24 @@ SUITES: dict[str, Callable[[str], Iterator[Row]]] = {
 """Each is given the text to preprocess."""
 
 
+VECTOR_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")
+
+
+def processor() -> str:
+    """Its name and the vector instructions that it has, where Linux tells them."""
+    try:
+        lines = dict(
+            (key.strip(), value.strip())
+            for key, _, value in (
+                line.partition(":") for line in Path("/proc/cpuinfo").read_text().splitlines()
+            )
+        )
+    except OSError:
+        return platform.processor() or platform.machine()
+    flags = [flag for flag in VECTOR_FLAGS if flag in lines.get("flags", "").split()]
+    return f"{lines.get('model name', platform.machine())} ({', '.join(flags)})"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -49,7 +69,9 @@ def main() -> None:
     parser.add_argument("--only", choices=list(SUITES))
     arguments = parser.parse_args()
     prepare_cpu(arguments.threads)
-    print(f"{arguments.threads} threads, PyTorch {torch.__version__}")
+    print(
+        f"{arguments.threads} threads, PyTorch {torch.__version__}, {processor()}, products by {CPU_PRODUCTS}"
+    )
     rows = []
     for name, suite in SUITES.items():
         if arguments.only in (None, name):
