@@ -1,25 +1,31 @@
-"""Attack every reader of files with random damage: whatever the bytes, an answer or one line of error.
+"""Attack every reader and verb: whatever the bytes, an answer or one line of error, and nothing lost.
 
 python scripts/attack.py --attempts 500 --seed 1
 
 Each attempt damages one file of a small corpus, run, model, text, table or list (cut short, bytes changed,
-put in, repeated, replaced by random ones, JSON values exchanged) and runs a command on it. It fails if the
-command raises, ends with another exit code than 0, 1 or 2, says more than a few lines, or takes a minute.
+put in, repeated, replaced by random ones, JSON values exchanged) and runs a command on it; or gives a
+command a name that no sane person gives a file; or kills a writer at a random moment, or fills its disk, and
+looks at what is left. It fails if the command raises, ends with another exit code than 0, 1 or 2, says more
+than a few lines or anything that moves a cursor, or takes a minute; or if what was there before a kill or a
+full disk is gone.
 """
 
 import argparse
 import contextlib
 import io
 import json
+import os
 import random
+import resource
 import shutil
+import signal
 import sys
 import tempfile
 import time
 import traceback
 import zipfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +38,7 @@ TEXT = "The cat sat on the mat. The dog saw Anna, and she saw the cat.\n" * 30
 
 TRAIN = "train corpus -o run --epochs 1 --hidden-size 8 --embedding-size 8 --batch-size 2 --threads 1"
 
-NEW_RUN = "train corpus -o other --epochs 1 --hidden-size 4 --embedding-size 4 --no-baselines"
+NEW_RUN = "train corpus -o other --epochs 1 --hidden-size 4 --embedding-size 4 --no-baselines --threads 1"
 
 TARGETS = (
     ("run/best.safetensors", "info run"),
@@ -56,6 +62,11 @@ TARGETS = (
     ("list.nbest", "rescore run list.nbest --format moses"),
     ("items.csv", "stimuli run items.csv"),
     ("config.toml", "train corpus -o other --config config.toml --no-baselines"),
+    ("x.arpa", f"{NEW_RUN} --ngrams x.arpa"),
+    ("run/best.safetensors", "export-web run -o page.html"),
+    ("run/best.safetensors", "export-arpa run -o y.arpa"),
+    ("run/best.safetensors", "sample run -n 2 --seed 1 --max-length 9"),
+    ("run/best.safetensors", "next run"),
 )
 """A file that is damaged, and the command that reads it."""
 
@@ -72,6 +83,7 @@ def prepare(folder: Path) -> None:
     (folder / "config.toml").write_text("epochs = 1\nhidden-size = 4\nembedding_size = 4\ndropout = [0.1]\n")
     assert run("preprocess text.txt -o corpus --vocabulary-size 12".split()) == 0
     assert run(TRAIN.split()) == 0
+    assert run("export-arpa run -o x.arpa".split()) == 0
 
 
 ODD = (b"\n" * 999, b"\0", b"[" * 5_000, b'"', b"\xff\xfe", b"-1e999", b"9" * 400)
@@ -146,10 +158,16 @@ DAMAGES: tuple[Callable[[bytes, random.Random], bytes], ...] = (
 def attempt(place: Path, file: str, command: str, data: bytes) -> str:
     """What went wrong; empty if nothing did."""
     (place / file).write_bytes(data)
-    error, begun = io.StringIO(), time.monotonic()
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(error):
+    return said_wrong(command.split())
+
+
+def said_wrong(arguments: list[str]) -> str:
+    """What is wrong with how a command ends; empty if nothing is."""
+    output, error, begun = io.StringIO(), io.StringIO(), time.monotonic()
+    stdin = io.TextIOWrapper(io.BytesIO(b"the cat\n"))
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(error), put(sys, "stdin", stdin):
         try:
-            code = run(command.split())
+            code = run(arguments)
         except BaseException:
             return traceback.format_exc()
     if code not in (0, 1, 2):
@@ -157,8 +175,104 @@ def attempt(place: Path, file: str, command: str, data: bytes) -> str:
     said = error.getvalue()
     if code and (said.count("\n") > MOST_ERROR_LINES or "langmodel: error: " not in said):
         return f"exit code {code}, and said:\n{said[:2_000]}"
+    if "\x1b" in said + output.getvalue():
+        return f"moved the cursor: {(said + output.getvalue())[:500]!r}"
     seconds = time.monotonic() - begun
     return f"{seconds:.0f} seconds" if seconds > LONGEST_SECONDS else ""
+
+
+@contextlib.contextmanager
+def put(module: Any, name: str, value: Any) -> Iterator[None]:
+    before = getattr(module, name)
+    setattr(module, name, value)
+    try:
+        yield
+    finally:
+        setattr(module, name, before)
+
+
+NAMES = (
+    "a\nb", "\x1b[2J\x1b[31mred", "-n", "--help", "..", ".", " ", "a b'\"$(id)", "日本語.txt", "x" * 250,
+    "x" * 5_000, "%s%n{0}", "tab\there", "a/../text.txt", "text.txt/", "/dev/null", "nltk:../../etc",
+    "pydoc:\x1b", "\u202egnp.exe", "corpus", "run", "http://127.0.0.1:9/x", "x.csv", "x.zip",
+)  # fmt: skip
+
+NAMED = (
+    ["preprocess", "{}", "-o", "made"], ["preprocess", "text.txt", "-o", "{}"], ["info", "{}"],
+    ["score", "run", "{}"], ["score", "{}", "text.txt"], ["evaluate", "run", "{}"], ["compare", "run", "{}"],
+    ["train", "{}", "-o", "other"], ["sample", "run", "-n", "1", "--seed", "1", "--prefixes", "{}"],
+    ["sample", "run", "-n", "1", "--seed", "1", "--max-length", "9", "--prefix", "{}"],
+    ["export-web", "run", "-o", "{}"], ["export-arpa", "run", "-o", "{}"],
+    ["rescore", "run", "{}", "--format", "moses"],
+    ["stimuli", "run", "{}"], ["import-tutorial", "{}", "text.txt", "-o", "made.safetensors"],
+    [*NEW_RUN.split(), "--ngrams", "{}"], [*NEW_RUN.split(), "--from", "{}"], ["serve", "{}"],
+)  # fmt: skip
+
+
+def hostile_name(chance: random.Random) -> tuple[str, str]:
+    """What was done, and what went wrong."""
+    name = chance.choice(NAMES)
+    arguments = [part.replace("{}", name) for part in chance.choice(NAMED)]
+    if len(name) < 200 and "/" not in name and chance.random() < 0.5:
+        with contextlib.suppress(OSError):
+            shutil.copy("text.txt", name)
+    return f"langmodel {arguments!r:.200}", said_wrong(arguments)
+
+
+WRITERS = (
+    ("preprocess text.txt -o corpus --vocabulary-size 20", "info corpus"),
+    (f"{TRAIN.replace('--epochs 1', '--epochs 3')} --resume", "evaluate run"),
+    (NEW_RUN, "info corpus"),
+    ("export-arpa run -o x.arpa --overwrite", f"{NEW_RUN} --overwrite --ngrams x.arpa"),
+    ("export-web run -o page.html --overwrite", "info run"),
+)
+"""What writes, and what must answer afterwards, however the writer ended."""
+
+
+def stopped_writer(chance: random.Random, *, killed: bool) -> tuple[str, str]:
+    """A writer in a process of its own, killed at a random moment or with room for a few bytes only.
+
+    Then what is left is read, and the writer is run again.
+    """
+    writer, reader = chance.choice(WRITERS)
+    child = os.fork()
+    if not child:
+        if not killed:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (chance.choice((0, 100, 5_000, 40_000)),) * 2)
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), 1)
+            os.dup2(nowhere.fileno(), 2)
+        os._exit(run(writer.split()))
+    if killed:
+        time.sleep(chance.random() ** 2 * 1.5)
+        os.kill(child, signal.SIGKILL)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    what = f"`{writer}` {'killed' if killed else 'on a full disk'} (exit code {status}), then "
+    if status not in (0, 1, 2, -signal.SIGKILL):
+        return what, f"exit code {status}"
+    again = writer if "--resume" in writer or writer.startswith("preprocess") else f"{writer} --overwrite"
+    for command in (reader, again):
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as error:
+            code = run(command.split())
+        if code:
+            return what + f"`{command}`", f"exit code {code}: {error.getvalue()[:500]}"
+    return what, ""
+
+
+def one_attempt(place: Path, chance: random.Random) -> tuple[str, str, str]:
+    """Of which kind, what was done, and what went wrong."""
+    kind = chance.random()
+    if kind < 0.05:
+        return "kill", *stopped_writer(chance, killed=True)
+    if kind < 0.08:
+        return "full disk", *stopped_writer(chance, killed=False)
+    if kind < 0.25:
+        return "hostile name", *hostile_name(chance)
+    file, command = chance.choice(TARGETS)
+    damage = chance.choice(DAMAGES)
+    data = damage((place / file).read_bytes(), chance)
+    return damage.__name__, f"{file}, then `langmodel {command}`", attempt(place, file, command, data)
 
 
 def main() -> int:
@@ -177,19 +291,14 @@ def main() -> int:
         for number in range(options.attempts):
             if time.monotonic() - begun > options.seconds:
                 break
-            file, command = chance.choice(TARGETS)
-            damage = chance.choice(DAMAGES)
             shutil.rmtree(place, ignore_errors=True)
             shutil.copytree(whole, place)
-            data = damage((place / file).read_bytes(), chance)
             with contextlib.chdir(place):
-                wrong = attempt(place, file, command, data)
-            made[damage.__name__] += 1
+                kind, what, wrong = one_attempt(place, chance)
+            made[kind] += 1
             if wrong:
                 failures += 1
-                print(
-                    f"attempt {number}: {damage.__name__} of {file}, then `langmodel {command}`:\n{wrong}\n"
-                )
+                print(f"attempt {number}: {kind}: {what}:\n{wrong}\n")
     kinds = ", ".join(f"{name} {count}" for name, count in sorted(made.items()))
     print(f"{made.total()} attempts ({kinds}) in {time.monotonic() - begun:.0f} s: {failures} failures")
     return 1 if failures else 0

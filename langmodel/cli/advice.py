@@ -1,4 +1,4 @@
-"""What a person is told when words are unknown for a reason that is easily mended."""
+"""Advice for words that are unknown for a reason that is easily fixed."""
 
 import sys
 from collections.abc import Iterable, Iterator

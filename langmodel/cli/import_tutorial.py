@@ -13,7 +13,7 @@ from langmodel.text.sources import read_lines
 
 @click.command("import-tutorial")
 @click.argument("weights", type=click.Path(path_type=Path), metavar="WEIGHTS.npz")
-@click.option("--vocabulary", required=True, metavar="WORDS.txt", help="Its words by index, one a line.")
+@click.option("--vocabulary", required=True, metavar="WORDS.txt", help="Its words by index, one per line.")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="MODEL.safetensors",
     help="The model file to write.",

@@ -22,7 +22,7 @@ COMMANDS = {
     "preprocess": "raw text -> vocabulary and encoded splits",
     "train": "train a network on a preprocessed corpus",
     "evaluate": "perplexity of a held-out text or split",
-    "sample": "new sentences, one a line",
+    "sample": "new sentences, one per line",
     "score": "log-probability of each input line",
     "next": "the likeliest next words, as you type",
     "stimuli": "surprisal of the regions of experimental sentences",

@@ -40,7 +40,7 @@ def typed_lines() -> Iterator[str]:
 
 
 def next_table(lm: LanguageModel, context: str, k: int) -> str:
-    """A line a word: probability, and the word; after the unknown words of the context, if it has any."""
+    """One line per word: probability, and the word; after the unknown words of the context, if it has any."""
     unknown = lm.unknown_words(lm.pipeline.tokenize(context))
     lines = [f"(unknown: {', '.join(unknown)})"] if unknown else []
     return "\n".join(

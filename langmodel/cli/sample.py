@@ -1,4 +1,4 @@
-"""`langmodel sample`: new sentences, one a line."""
+"""`langmodel sample`: new sentences, one per line."""
 
 import json
 import sys

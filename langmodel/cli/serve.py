@@ -20,7 +20,7 @@ EVERY_ADDRESS = ("0.0.0.0", "::", "")  # noqa: S104
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: a free one.")
 @click.option(
     "--host", default="127.0.0.1", show_default=True,
-    help="Address to listen at. There is no password: whoever reaches it can use it.",
+    help="Address to listen at. There is no password: anyone who can reach it can use it.",
 )  # fmt: skip
 @click.option(
     "--allow-host", multiple=True, metavar="NAME",

@@ -53,21 +53,44 @@ class _Ngrams(click.ParamType):  # type: ignore[type-arg]
         return int(value) if str(value).isdigit() else Path(value)
 
 
-class _WithPresets(click.Command):
-    """Its help ends with the presets and what they reached."""
+GROUPS = {
+    "Run": (
+        "output", "preset", "config_file", "epochs", "minutes", "max_minutes", "resume", "from_model",
+        "overwrite", "seed", "device", "threads", "baselines", "tensorboard",
+    ),
+    "Model": ("cell", "embedding_size", "hidden_size", "layers", "tied", "bias", "ngrams"),
+    "Regularisation": ("dropout", "word_dropout", "weight_drop", "weight_decay", "ar", "tar"),
+    "Optimisation": (
+        "optimizer", "schedule", "learning_rate", "clip", "average", "patience", "evaluate_every",
+        "on_nonfinite", "skip_limit",
+    ),
+    "Reading and speed": (
+        "context", "batch_size", "bptt", "random_bptt", "partial_shuffle", "sampled_softmax", "precision",
+        "cuda_graphs",
+    ),
+}  # fmt: skip
+"""The sections of the help, each with its options."""
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Presets"):
+
+class _Grouped(click.Command):
+    """Its help begins with the presets and what they reached, and has a section for each kind of option."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Presets, with test perplexities (PTB: network alone; novel: with n-grams)"):
             formatter.write_dl([(name, preset.about) for name, preset in PRESETS.items()])
+        records = {parameter.name: parameter.get_help_record(ctx) for parameter in self.params}
+        for group, names in GROUPS.items():
+            with formatter.section(group):
+                formatter.write_dl([record for name in names if (record := records[name]) is not None])
 
 
-@click.command("train", cls=_WithPresets)
+@click.command("train", cls=_Grouped)
 @click.argument("corpus_dir", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Run directory.")
 @click.option(
     "--preset",
     type=Choice(list(PRESETS)),
-    help="Named settings, listed below; flags win.",
+    help="Named settings, listed above; flags win.",
 )
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="Settings in TOML; flags win.")
 @setting(TrainingConfig, "--cell", "Recurrent cell.", type=Choice(CELL_NAMES))

@@ -26,7 +26,7 @@ UNK_TEXT, START_TEXT = SPECIAL_TOKENS[UNK_ID], SPECIAL_TOKENS[START_ID]
 
 @dataclass(frozen=True)
 class Style:
-    """What every output format is told."""
+    """Settings that every output format receives."""
 
     base: str = "e"
     per_word: bool = False
@@ -73,7 +73,7 @@ def _visible(word: str) -> str:
 
 
 def _tsv(scores: Iterator[SentenceScore], style: Style) -> Iterator[str]:
-    """One row a line, or one a word; the text's own tabs and what else may end a line become blanks."""
+    """One row per line, or one per word; the text's own tabs and what else may end a line become blanks."""
     if style.per_word:
         yield from _tsv_words(scores, style)
         return

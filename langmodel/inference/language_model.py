@@ -145,7 +145,7 @@ class LanguageModel:
         return line, words, self.pipeline.encode(words, self.vocabulary)
 
     def evaluate_lines(self, lines: Iterable[str], context: str | None = None) -> Likelihood:
-        """The likelihood of a text with a sentence a line; lines without words are no sentences.
+        """The likelihood of a text with one sentence per line; lines without words are no sentences.
 
         `context` None means the one that the model was trained in.
         """

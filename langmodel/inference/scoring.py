@@ -27,7 +27,7 @@ BATCH_TOKENS = 2**14
 """Fewer sentences are scored together where they would take more than this, padding counted."""
 
 EXPECTED = 10
-"""Likeliest words that are told of, where they are asked for."""
+"""How many of the likeliest words are given, where they are asked for."""
 
 Scores = npt.NDArray[np.float64]
 """A row for every word of a sentence and for END; columns as the measure gives them."""
@@ -133,4 +133,4 @@ MEASURES: dict[str, Measure] = {
     "rank": with_entropy_and_rank,
     "expected": with_expected_words,
 }
-"""By how much is told of each word."""
+"""By how much detail is wanted for each word."""

@@ -26,7 +26,7 @@ def train_with_sgd(
 ) -> list[float]:
     """The losses (mean nats per word) before training and after every `evaluate_every` epochs.
 
-    `on_evaluation` is told the epochs done, the loss, and the learning rate from there on.
+    `on_evaluation` receives the epochs done, the loss, and the learning rate from there on.
     """
     losses: list[float] = []
     for epoch in range(epochs + 1):

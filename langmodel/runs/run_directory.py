@@ -44,7 +44,7 @@ LATE = 1.05
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """What a run is told beside the settings of its training."""
+    """Options of a run, beside the settings of its training."""
 
     minutes: float | None = None
     """Plan epochs and schedule to end after this long."""

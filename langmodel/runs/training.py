@@ -103,8 +103,8 @@ def train(
 
     `settings` are fields of TrainingConfig (`epochs=12, dropout=0.4, hidden_size=256`); they stand against
     `preset` and the TOML file `config`. `arpa` names a file of n-grams to mix with the
-    network in place of those of the corpus. An `observer` is told how the run goes, and the function
-    `on_evaluation` of every evaluation. Ctrl-C, or a notebook's stop button, saves and returns the run so
+    network in place of those of the corpus. An `observer` follows the run; the function `on_evaluation` is
+    called with every evaluation. Ctrl-C, or a notebook's stop button, saves and returns the run so
     far; `resume=True` goes on, with the bits of a run that never stopped. The same seed, corpus, machine and
     threads give the same bytes as the command. Raises ConfigError for unknown settings.
     """

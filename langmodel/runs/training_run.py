@@ -51,7 +51,7 @@ class TrainingRun(Observer):
         observers: Sequence[Observer] = (),
         write_scalars: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
-        """`more` stands in run.json beside what the run itself knows; `observers` are told after this one."""
+        """`more` is added to run.json; `observers` are called after this one."""
         self.trainer = trainer
         self.corpus = corpus
         self.directory = directory

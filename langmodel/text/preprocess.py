@@ -45,7 +45,7 @@ def preprocess(
     `valid` and `test` name sources of their own; without them the config's fraction is held out. With
     `vocabulary_from`, words and pipeline are those of another corpus or model, and the config's are not
     looked at. Work goes through `executor`, or is done here without one; the bytes written are the same.
-    `on_tokens` is told of every batch's words, `on_note` of what a person should know about the text.
+    `on_tokens` is called with the number of words of every batch, `on_note` with what a person should know.
     Raises CorpusError for text that cannot be used.
     """
     if [*sources, valid, test].count("-") > 1:

@@ -62,7 +62,7 @@ class Vocabulary:
         return hashlib.sha256(json.dumps(self.words).encode()).hexdigest()
 
     def to_json(self) -> str:
-        """A JSON list of [word, count], one a line, most frequent first."""
+        """A JSON list of [word, count], one per line, most frequent first."""
         rows = ",\n".join(
             json.dumps(row, ensure_ascii=False) for row in zip(self.words, self.counts, strict=True)
         )

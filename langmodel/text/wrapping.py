@@ -7,7 +7,7 @@ ENOUGH_LINES = 40
 MOST_LINES = 2_000
 
 WRAPPED_SHARE = 0.4
-"""Of the lines that another follows, so many run on into it."""
+"""The share of lines that run on into the next one, above which a text looks wrapped."""
 
 FULL_SHARE = 0.7
 """A line that runs on is at least this long, beside the longest of those that do."""

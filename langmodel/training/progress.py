@@ -1,4 +1,4 @@
-"""Where a run stands, what an evaluation found, and who is told."""
+"""Where a run stands, what an evaluation found, and who observes it."""
 
 import math
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class Evaluation:
 
 
 class Observer:
-    """Who is told how a run goes. Override what you need; the rest does nothing.
+    """Follows a run. Override what you need; the rest does nothing.
 
     A run ends with an exception that an observer raises, and can be resumed.
     """
@@ -69,5 +69,5 @@ class Observer:
     def on_save(self, state: TrainingState) -> None:
         """After every evaluation, when asked for, and when a run stops before its end.
 
-        Once before the first evaluation is told of, too: the state is kept before any model is.
+        Also once before the first `on_evaluation`: the state is saved before any model is.
         """

@@ -23,7 +23,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 class ImpatientProtocol(H11Protocol):
     """HTTP/1.1 with a deadline for headers, which uvicorn has not: a client that sends a byte a second
-    would hold its connection for ever.
+    would hold its connection forever.
     """
 
     _deadline: asyncio.TimerHandle | None = None

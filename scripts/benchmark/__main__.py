@@ -47,12 +47,8 @@ VECTOR_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")
 def processor() -> str:
     """Its name and the vector instructions that it has, where Linux tells them."""
     try:
-        lines = dict(
-            (key.strip(), value.strip())
-            for key, _, value in (
-                line.partition(":") for line in Path("/proc/cpuinfo").read_text().splitlines()
-            )
-        )
+        pairs = (line.partition(":") for line in Path("/proc/cpuinfo").read_text().splitlines())
+        lines = {key.strip(): value.strip() for key, _, value in pairs}
     except OSError:
         return platform.processor() or platform.machine()
     flags = [flag for flag in VECTOR_FLAGS if flag in lines.get("flags", "").split()]

@@ -97,3 +97,18 @@ def test_several_paths_are_described_and_a_corpus_is_examined(tmp_path, monkeypa
     assert "a wrong encoding" in checked
     assert "minutes per epoch" in checked
     assert run("info m.safetensors --check".split()) == 2
+
+
+def test_every_option_of_train_has_its_section_in_the_help(capsys):
+    from langmodel.cli.train import GROUPS, command
+
+    names = [name for group in GROUPS.values() for name in group]
+    assert len(names) == len(set(names))
+    assert set(names) == {p.name for p in command.params if p.name != "corpus_dir"}
+    shown = out(capsys, "train --help")
+    assert (
+        shown.index("Presets, with test perplexities")
+        < shown.index("Run:")
+        < shown.index("Model:")
+        < shown.index("Optimisation:")
+    )
