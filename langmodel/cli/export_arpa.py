@@ -9,6 +9,7 @@ from langmodel.errors import InputError
 from langmodel.ngrams.arpa import arpa_lines
 from langmodel.storage.atomic import write_atomically
 from langmodel.storage.model_file import load_model, model_path
+from langmodel.text.printable import printable
 
 
 @click.command("export-arpa")
@@ -30,4 +31,5 @@ def command(model: Path, output: Path, overwrite: bool) -> None:
     ngrams = saved.ngrams.ngrams
     text = "\n".join(arpa_lines(ngrams, saved.vocabulary))
     write_atomically(output, f"{text}\n".encode())
-    print(f"{output}: {ngrams.size + len(saved.vocabulary):,} n-grams of up to {ngrams.order} words")
+    size = ngrams.size + len(saved.vocabulary)
+    print(f"{printable(str(output))}: {size:,} n-grams of up to {ngrams.order} words")

@@ -13,6 +13,7 @@ from langmodel.network.device import prepare_cpu
 from langmodel.runs.run_corpus import corpus_of_run, open_matching_corpus
 from langmodel.storage.atomic import write_atomically
 from langmodel.text.corpus_files import is_corpus
+from langmodel.text.printable import printable
 from langmodel.web.export import export_page
 from langmodel.web.packing import FORMATS
 from langmodel.web.served import open_model
@@ -83,9 +84,9 @@ def command(
     after = _perplexity(page.lm, text)
     data = page.html.encode()
     write_atomically(output, data)
-    print(f"{output}: {len(data) / 1e6:.1f} MB")
+    print(f"{printable(str(output))}: {len(data) / 1e6:.1f} MB")
     cost = round(after / before - 1, 4) + 0.0  # not -0.0
-    print(f"perplexity on {name}: {before:.2f} as trained, {after:.2f} in the page ({cost:+.2%})")
+    print(f"perplexity on {printable(name)}: {before:.2f} as trained, {after:.2f} in the page ({cost:+.2%})")
     if served.lm.pipeline.tokenizer == "jieba":
         print(
             "the page cuts Chinese at the longest words of the vocabulary, not as jieba does", file=sys.stderr
