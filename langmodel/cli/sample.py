@@ -166,7 +166,11 @@ def command(
     beam: int | None, seed: int | None, format_: str, network_only: bool, device: str, threads: int | None,
     **settings: Any,
 ) -> None:  # fmt: skip
-    """Draw sentences from MODEL, a run directory or a .safetensors file."""
+    """Draw sentences from MODEL, a run directory or a .safetensors file.
+
+    With n-grams beside its network, a model writes more fluently, and now and then copies a short sentence of
+    its text whole: --max-overlap 4 limits that, --network-only avoids it.
+    """
     wanted = SamplingSettings(**given(settings))
     if prefix and prefixes:
         raise ConfigError("--prefix and --prefixes exclude each other")
