@@ -175,8 +175,11 @@ def said_wrong(arguments: list[str]) -> str:
     said = error.getvalue()
     if code and (said.count("\n") > MOST_ERROR_LINES or "langmodel: error: " not in said):
         return f"exit code {code}, and said:\n{said[:2_000]}"
-    if "\x1b" in said + output.getvalue():
-        return f"moved the cursor: {(said + output.getvalue())[:500]!r}"
+    shown = (
+        said if arguments[0] == "score" else said + output.getvalue()
+    )  # score gives back its input as it is
+    if "\x1b" in shown:
+        return f"moved the cursor: {shown[:500]!r}"
     seconds = time.monotonic() - begun
     return f"{seconds:.0f} seconds" if seconds > LONGEST_SECONDS else ""
 
@@ -252,7 +255,9 @@ def stopped_writer(chance: random.Random, *, killed: bool) -> tuple[str, str]:
     what = f"`{writer}` {'killed' if killed else 'on a full disk'} (exit code {status}), then "
     if status not in (0, 1, 2, -signal.SIGKILL):
         return what, f"exit code {status}"
-    again = writer if "--resume" in writer or writer.startswith("preprocess") else f"{writer} --overwrite"
+    again = writer if writer.startswith("preprocess") else f"{writer} --overwrite"
+    if "--resume" in writer:
+        again = "train corpus -o run --resume --threads 1"
     for command in (reader, again):
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as error:
             code = run(command.split())
