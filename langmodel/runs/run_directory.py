@@ -122,10 +122,11 @@ def train_in(
 def _complete(
     directory: Path, corpus: Corpus, compares: bool, device: torch.device, narrator: Narrator
 ) -> None:
-    """What a finished run still does: n-grams beside its network, and a comparison with simple models."""
+    """What a run still does at its end: n-grams beside its network; if it is finished, a comparison."""
     run = read_run(directory)
-    if not run.get("finished") or not corpus.statistics["valid"].tokens:
+    if not corpus.statistics["valid"].tokens or not (directory / BEST).is_file():
         return
+    compares = compares and bool(run.get("finished"))
     arpa = run.get("arpa")
     order = run["config"].get("ngrams", 0)
     if corpus.statistics["train"].targets > MAX_TRAIN_TOKENS:

@@ -48,6 +48,16 @@ def load_from(data: bytes, place):
     return load(place / "whole.safetensors")
 
 
+def test_a_run_that_the_clock_stopped_has_ngrams_too(tmp_path, poem_corpus, capsys):
+    directory = tmp_path / "r"
+    settings = SMALL.replace("--epochs 1", "--epochs 90000")
+    assert run(f"train {poem_corpus.path} -o {directory} {settings} --max-minutes 0.02".split()) == 0
+    said = capsys.readouterr().out
+    assert "mixed with" in said
+    assert "beside simple models" not in said
+    assert load(directory).ngrams is not None
+
+
 def test_a_longer_run_mixes_its_better_network_anew(tmp_path, poem_corpus):
     directory = tmp_path / "r"
     assert run(f"train {poem_corpus.path} -o {directory} {SMALL} --schedule constant".split()) == 0
