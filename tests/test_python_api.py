@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 from pathlib import Path
 
@@ -151,3 +152,17 @@ def test_a_file_is_read_as_its_model_s_corpus_was(text):
     assert lm.evaluate(Path("t.txt")).log_prob == lm.evaluate(text.read_text().splitlines()).log_prob
     with pytest.raises(langmodel.LangModelError, match="no words"):
         lm.evaluate([])
+
+
+@pytest.mark.filterwarnings("ignore")  # tqdm's own, where a notebook has no widgets
+def test_a_notebook_gets_its_bar_and_a_pipe_none(monkeypatch, capsys):
+    from langmodel.display.bars import progress_bar
+
+    with progress_bar("training", 10) as plain:
+        plain.update(10)
+    assert plain.disable
+    monkeypatch.setitem(sys.modules, "ipykernel", object())
+    with progress_bar("training", 10) as shown:
+        shown.update(10)
+    assert not shown.disable
+    assert "training" in capsys.readouterr().err
