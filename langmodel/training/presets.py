@@ -18,8 +18,8 @@ class Preset:
 
 PRESETS = {
     "tutorial": Preset(
-        "RNN of 100 units, one-hot input, one sentence a step by SGD: the RNN tutorial's network, "
-        "and as slow to learn",
+        "RNN of 100 units, one-hot input, one sentence per step by SGD: the RNN tutorial's network, "
+        "and as slow to learn: a novel 266 in a minute",
         {
             "cell": "rnn",
             "embedding_size": 0,
