@@ -46,6 +46,7 @@ TARGETS = (
     ("run/last.safetensors", "train corpus -o run --resume --epochs 2 --threads 1 --no-baselines"),
     ("run/run.json", "evaluate run"),
     ("run/run.json", "compare run"),
+    ("run/run.json", "train corpus -o run --resume --threads 1"),
     ("run/metrics.jsonl", "train corpus -o run --resume --epochs 2 --threads 1 --no-baselines"),
     ("corpus/corpus.json", "info corpus"),
     ("corpus/corpus.json", NEW_RUN),

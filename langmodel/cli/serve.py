@@ -1,6 +1,7 @@
 """`langmodel serve`: a page to write, judge and compare on."""
 
 import sys
+import threading
 import webbrowser
 from pathlib import Path
 
@@ -50,15 +51,16 @@ def command(
     with listening_socket(host, port) as listening:
         prepare_cpu(threads)
         served = _loaded(models, device, network_only=network_only)
-        if host not in LOOPBACK:
+        if host not in (*LOOPBACK, "::1"):
             print("WARNING: reachable by other machines, without a password", file=sys.stderr)
-        address = f"http://{'127.0.0.1' if host in EVERY_ADDRESS else host}:{listening.getsockname()[1]}/"
+        name = "127.0.0.1" if host in EVERY_ADDRESS else f"[{host}]" if ":" in host else host
+        address = f"http://{name}:{listening.getsockname()[1]}/"
 
         def announce() -> None:
             names = ", ".join(printable(name) for name in served)
             print(f"serving {names} at {address} (Ctrl-C ends)", file=sys.stderr, flush=True)
             if opens:
-                webbrowser.open(address)
+                threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
 
         hosts = frozenset([*LOOPBACK, *allow_host, *([] if host in EVERY_ADDRESS else [host])])
         serve(served, listening, hosts, announce)

@@ -117,14 +117,21 @@ def finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def sentence_row(score: SentenceScore, style: Style = Style()) -> dict[str, Any]:
+    """What JSON says of a sentence as a whole."""
+    return {
+        "text": score.text,
+        "log_prob": finite(style.log(score.log_prob)),
+        "tokens": score.tokens,
+        "oov": score.oov,
+        "perplexity": finite(score.perplexity),
+    }
+
+
 def _jsonl(scores: Iterator[SentenceScore], style: Style) -> Iterator[str]:
     for score in scores:
         row: dict[str, Any] = {
-            "text": score.text,
-            "log_prob": finite(style.log(score.log_prob)),
-            "tokens": score.tokens,
-            "oov": score.oov,
-            "perplexity": finite(score.perplexity),
+            **sentence_row(score, style),
             "words": [
                 {"word": word.word, "log_prob": finite(style.log(word.log_prob)), "oov": word.oov}
                 for word in score.words

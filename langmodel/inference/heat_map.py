@@ -15,7 +15,7 @@ DARKEST_BITS = 16.0
 """Surprisal from which a word's ground is as dark as it gets."""
 
 LIGHT, DARK = (247, 251, 255), (8, 48, 107)
-"""The ends of the scale: one hue, so that it is told by lightness alone, whatever colours one sees."""
+"""The ends of the scale: one hue, so that lightness alone carries the meaning."""
 
 NIGHT = ((22, 27, 34), (158, 202, 255))
 """The same on a dark page."""

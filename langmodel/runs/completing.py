@@ -14,13 +14,14 @@ from langmodel.network.mixture import NgramPart
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.network.windows import IdArray
 from langmodel.ngrams.arpa import read_arpa
-from langmodel.ngrams.comparison import best_mixture
+from langmodel.ngrams.comparison import ORDER, best_mixture
 from langmodel.ngrams.kneser_ney import KneserNey
 from langmodel.ngrams.packed import PackedNgrams, packed
-from langmodel.runs.comparison import whole_sentences
+from langmodel.runs.comparison import compare_with_baselines, whole_sentences
 from langmodel.storage.atomic import locked_directory
 from langmodel.storage.model_file import BEST, load_model, save_model
 from langmodel.storage.ngram_tensors import ngram_tensors
+from langmodel.storage.run_files import RUN, read_run
 from langmodel.text.corpus import Corpus
 from langmodel.text.vocabulary import Vocabulary
 from langmodel.training.gate import fit_gate
@@ -68,6 +69,31 @@ class _Read:
     def log_probs(self, ngrams: PackedNgrams) -> Tensor:
         """Of each token by the n-grams, float64."""
         return ngrams.probabilities(self.contexts(ngrams), self.targets_N).double().log()
+
+
+def finish(
+    directory: Path, corpus: Corpus, device: torch.device, narrator: Narrator, *, compares: bool
+) -> None:
+    """What a run still does at its end: n-grams beside its network; if it is finished, a comparison."""
+    run, path = read_run(directory), directory / BEST
+    if not corpus.statistics["valid"].tokens or not path.is_file():
+        return
+    config, arpa = run.get("config"), run.get("arpa")
+    order = config.get("ngrams", 0) if isinstance(config, dict) else 0
+    if type(order) is not int or not isinstance(arpa, str | None):
+        raise InputError(f"{directory / RUN}: ngrams or arpa is malformed; restore the file, or train again")
+    compares = compares and bool(run.get("finished"))
+    if corpus.statistics["train"].targets > MAX_TRAIN_TOKENS:
+        narrator.tell(f"no n-grams, and no comparison with them: over {MAX_TRAIN_TOKENS:,} training tokens")
+        return
+    lacks = order > 0 and load_model(path).ngrams is None
+    if compares or (lacks and arpa is None):
+        counted = KneserNey(corpus.split("train"), len(corpus.vocabulary), order or ORDER)
+    if lacks:
+        source = counted if arpa is None else read_matching_arpa(Path(arpa), corpus.vocabulary, narrator)
+        complete(directory, corpus, source, device, narrator)
+    if compares:
+        compare_with_baselines(path, corpus, counted, device, narrator)
 
 
 def complete(

@@ -13,11 +13,8 @@ import torch
 from langmodel.display.narration import Narrator
 from langmodel.errors import ConfigError, InputError
 from langmodel.network.recurrent_lm import RecurrentLM
-from langmodel.ngrams.comparison import ORDER
-from langmodel.ngrams.kneser_ney import KneserNey
 from langmodel.runs.budget import Plan, plan_for, plan_left
-from langmodel.runs.comparison import compare_with_baselines
-from langmodel.runs.completing import MAX_TRAIN_TOKENS, complete, read_matching_arpa, refuse_too_large
+from langmodel.runs.completing import finish, read_matching_arpa, refuse_too_large
 from langmodel.runs.resuming import Resumed, is_finished, resumed_run
 from langmodel.runs.signals import StopSignal
 from langmodel.runs.suiting import suited_settings
@@ -25,7 +22,7 @@ from langmodel.runs.tensorboard import scalar_writer
 from langmodel.runs.training_run import TrainingRun
 from langmodel.runs.warm_start import WarmStart, settings_of, warm_start
 from langmodel.storage.atomic import DirectoryLock, locked_directory
-from langmodel.storage.model_file import BEST, LAST, PREVIOUS, load_model, refuse_what_does_not_fit
+from langmodel.storage.model_file import BEST, LAST, PREVIOUS, refuse_what_does_not_fit
 from langmodel.storage.run_files import CURVES, METRICS, RUN, cut_metrics, read_run
 from langmodel.storage.training_state import TrainingState
 from langmodel.text.corpus import Corpus
@@ -115,31 +112,8 @@ def train_in(
     # Only now: no other process waits for it.
     if code or not ranks.writes:
         return code or 0
-    _complete(directory, corpus, options.compare and code is not None, own_device, narrator)
+    finish(directory, corpus, own_device, narrator, compares=options.compare and code is not None)
     return 0
-
-
-def _complete(
-    directory: Path, corpus: Corpus, compares: bool, device: torch.device, narrator: Narrator
-) -> None:
-    """What a run still does at its end: n-grams beside its network; if it is finished, a comparison."""
-    run = read_run(directory)
-    if not corpus.statistics["valid"].tokens or not (directory / BEST).is_file():
-        return
-    compares = compares and bool(run.get("finished"))
-    arpa = run.get("arpa")
-    order = run["config"].get("ngrams", 0)
-    if corpus.statistics["train"].targets > MAX_TRAIN_TOKENS:
-        narrator.tell(f"no n-grams, and no comparison with them: over {MAX_TRAIN_TOKENS:,} training tokens")
-        return
-    lacks = order and load_model(directory / BEST).ngrams is None
-    if compares or (lacks and not arpa):
-        counted = KneserNey(corpus.split("train"), len(corpus.vocabulary), order or ORDER)
-    if lacks:
-        source = read_matching_arpa(Path(arpa), corpus.vocabulary, narrator) if arpa else counted
-        complete(directory, corpus, source, device, narrator)
-    if compares:
-        compare_with_baselines(directory / BEST, corpus, counted, device, narrator)
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def _refuse_unreadable(error: OSError) -> NoReturn:
 
 def _begins_as_text(file: Path) -> bool:
     if file.suffix:
-        return True  # what is wrong with it is told when it is read
+        return True  # reading it reports what is wrong with it
     try:
         with file.open("rb") as stream:
             return b"\0" not in stream.read(BEGINNING_BYTES)

@@ -41,7 +41,7 @@ class SplitStatistics:
     """Of the text as read, with one for the end of every paragraph or line; None if they were not counted."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError for what is no number of things."""
+        """Raises ValueError for values that are not counts."""
         counts = [self.documents, self.sentences, self.tokens, self.unknown, self.longest_sentence]
         if self.characters is not None:
             counts.append(self.characters)

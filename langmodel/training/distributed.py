@@ -82,7 +82,9 @@ def started_by_torchrun() -> bool:
 def _number_of(variable: str) -> int:
     value = os.environ.get(variable, "1")
     if not value.isdecimal() or not int(value):
-        raise ConfigError(f"{variable} is {value!r}, no number of processes; unset it, or use torchrun")
+        raise ConfigError(
+            f"{variable} is {value!r}, which is not a number of processes; unset it, or use torchrun"
+        )
     return int(value)
 
 

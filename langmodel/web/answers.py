@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields
 from typing import Any
 
-from langmodel.formats.score_tables import finite
+from langmodel.formats.score_tables import finite, sentence_row
 from langmodel.inference.drawing import SamplingRequest
 from langmodel.inference.language_model import LanguageModel
 from langmodel.inference.results import SentenceScore, WordScore
@@ -34,12 +34,8 @@ def score(lm: LanguageModel, request: Row, check: Check) -> Iterator[Row]:
 
 def _score_row(scored: SentenceScore) -> Row:
     return {
-        "text": scored.text,
-        "log_prob": finite(scored.log_prob),
+        **sentence_row(scored),
         "is_finite": math.isfinite(scored.log_prob),
-        "tokens": scored.tokens,
-        "oov": scored.oov,
-        "perplexity": finite(scored.perplexity),
         "words": [_word_row(word) for word in scored.words],
     }
 

@@ -8,7 +8,7 @@ from langmodel.display.model_report import model_facts
 from langmodel.inference.language_model import LanguageModel
 from langmodel.network.device import choose_device
 from langmodel.storage.model_file import load_model, model_path
-from langmodel.storage.run_files import CURVES
+from langmodel.storage.run_files import CURVES, read_run
 
 MAX_CURVE = 2_000_000
 """Bytes; a larger drawing is not shown."""
@@ -53,4 +53,6 @@ def open_model(path: Path, device: str, taken: set[str], *, network_only: bool =
     lm.pipeline.detokenize(lm.pipeline.tokenize("a word ."))
     curve = path / CURVES if path.is_dir() else None
     drawn = curve.read_bytes() if curve and curve.is_file() and curve.stat().st_size <= MAX_CURVE else None
-    return ServedModel(name, lm, tuple(model_facts(saved)), drawn)
+    corpus = read_run(path).get("corpus") if path.is_dir() else None
+    trained_on = [("trained on", Path(corpus).name)] if isinstance(corpus, str) else []
+    return ServedModel(name, lm, (*trained_on, *model_facts(saved)), drawn)

@@ -205,7 +205,7 @@ def test_a_run_whose_last_lines_nobody_reads_has_ended_well(corpus, tmp_path):
     ("variables", "says"),
     [
         ({"WORLD_SIZE": "2"}, "WORLD_SIZE is set but RANK"),
-        ({"WORLD_SIZE": "abc"}, "WORLD_SIZE is 'abc', no number of processes"),
+        ({"WORLD_SIZE": "abc"}, "WORLD_SIZE is 'abc', which is not a number of processes"),
         ({"LOCAL_WORLD_SIZE": "0", "WORLD_SIZE": "0"}, "WORLD_SIZE is '0'"),
     ],
 )

@@ -1,11 +1,13 @@
 """What a finished run adds to its network."""
 
+import json
+
 import pytest
 from conftest import out
 
 from langmodel.cli.main import run
 from langmodel.inference.language_model import load
-from langmodel.runs import completing, run_directory
+from langmodel.runs import completing
 from langmodel.storage.model_file import load_model, save_model
 
 SMALL = "--hidden-size 4 --embedding-size 4 --epochs 1 --batch-size 2 --threads 1"
@@ -58,6 +60,19 @@ def test_a_run_that_the_clock_stopped_has_ngrams_too(tmp_path, poem_corpus, caps
     assert load(directory).ngrams is not None
 
 
+@pytest.mark.parametrize(
+    "values", [{}, {"config": 5}, {"config": {"ngrams": "5"}}, {"config": {}, "arpa": [1]}]
+)
+def test_a_damaged_run_json_is_one_line_or_no_matter(tmp_path, poem_corpus, capsys, values):
+    directory = tmp_path / "r"
+    assert run(f"train {poem_corpus.path} -o {directory} {SMALL}".split()) == 0
+    (directory / "run.json").write_text(json.dumps({"finished": True, **values}))
+    capsys.readouterr()
+    code = run(f"train {poem_corpus.path} -o {directory} --resume --threads 1".split())
+    assert code in (0, 2)
+    assert capsys.readouterr().err.count("\n") == (1 if code else 0)
+
+
 def test_a_longer_run_mixes_its_better_network_anew(tmp_path, poem_corpus):
     directory = tmp_path / "r"
     assert run(f"train {poem_corpus.path} -o {directory} {SMALL} --schedule constant".split()) == 0
@@ -71,7 +86,6 @@ def test_a_longer_run_mixes_its_better_network_anew(tmp_path, poem_corpus):
 
 def test_too_much_text_is_said_and_an_explicit_wish_refused(tmp_path, poem_corpus, capsys, monkeypatch):
     monkeypatch.setattr(completing, "MAX_TRAIN_TOKENS", 10)
-    monkeypatch.setattr(run_directory, "MAX_TRAIN_TOKENS", 10)
     assert run(f"train {poem_corpus.path} -o {tmp_path / 'r'} {SMALL} --ngrams 5".split()) == 2
     assert "give --ngrams 0" in capsys.readouterr().err
     assert run(f"train {poem_corpus.path} -o {tmp_path / 'r'} {SMALL}".split()) == 0

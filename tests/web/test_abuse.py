@@ -170,3 +170,18 @@ def test_a_model_that_does_not_load_is_left_out_and_the_others_are_served(tmp_pa
     warning, ready = log.read_text().splitlines()
     assert warning.startswith("WARNING: left out: bad.safetensors")
     assert ready.startswith("serving good at")
+
+
+def test_the_page_is_opened_in_the_reader_s_browser(tmp_path, served, monkeypatch):
+    served.lm.save(tmp_path / "good.safetensors")
+    browser, opened = tmp_path / "browser", tmp_path / "opened.txt"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
+    browser.chmod(0o755)
+    monkeypatch.setenv("BROWSER", f"{browser} %s")
+    process, port, _ = start_server(tmp_path, "good.safetensors", "--open")
+    until = time.monotonic() + 10
+    while not (opened.exists() and opened.read_text()) and time.monotonic() < until:
+        time.sleep(0.05)
+    process.terminate()
+    process.wait(10)
+    assert opened.read_text().strip() == f"http://127.0.0.1:{port}/"

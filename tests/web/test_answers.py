@@ -4,6 +4,11 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import torch
+from conftest import make_model
+
+from langmodel.errors import LangModelError
+from langmodel.web import answers
 
 
 def test_scores_are_the_library_s(served):
@@ -108,3 +113,15 @@ def test_what_cannot_be_drawn_is_said_and_not_a_crash(served):
     )
     assert status == 422
     assert "sentences had the word" in json.loads(body)["error"]
+
+
+def test_weights_that_overflow_are_an_error_and_never_infinity_in_json():
+    lm = make_model()
+    with torch.no_grad():
+        lm.network.output_bias.copy_(torch.tensor([-3e38, 0.0, 3e38, -3e38, -3e38, -3e38, -3e38, -3e38]))
+    with pytest.raises(LangModelError, match="numbers overflow"):
+        list(answers.score(lm, {"text": "a b", "sentences": "line"}, lambda: None))
+    request = {"text": "a", "words": None, "k": 9, "complete": False}
+    (row,) = answers.next_words(lm, request, lambda: None)
+    assert any(word["log_prob"] is None for word in row["words"])
+    json.dumps(row, allow_nan=False)

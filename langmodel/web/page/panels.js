@@ -174,11 +174,12 @@ const judge = asking(async (signal) => {
 });
 
 function joined(sentences) {
-  const sum = (name) => sentences.reduce((all, sentence) => all + sentence[name], 0);
+  const sum = (name) => sentences.reduce((all, sentence) => all + (sentence[name] ?? -Infinity), 0);
   return {log_prob: sum("log_prob"), tokens: sum("tokens"), oov: sum("oov")};
 }
 
 function total({log_prob, tokens, oov}) {
+  if (!Number.isFinite(log_prob)) return `impossible for this model (log-probability −∞), ${tokens} tokens, ${oov} unknown`;
   const perplexity = Math.exp(-log_prob / tokens);
   const shown = perplexity < 1e6 ? perplexity.toLocaleString("en", {maximumFractionDigits: 2}) : perplexity.toExponential(2);
   return `perplexity ${shown}, log-probability ${log_prob.toFixed(3)} (natural), ${tokens} tokens, ${oov} unknown`;
@@ -198,7 +199,7 @@ const compare = asking(async (signal) => {
   const [first, second] = (await Promise.all(asked.map((request) => engine.score({...request, sentences: "line"}, signal))))
     .map((answer) => answer.sentences[0]);
   if (!first || !second) throw new Error("Give both: a text to compare, and what to compare it with.");
-  const difference = (second.log_prob - first.log_prob) / Math.LN2;
+  const difference = ((second.log_prob ?? -Infinity) - (first.log_prob ?? -Infinity)) / Math.LN2;
   byId("comparison").replaceChildren(
     make("div", {class: "lm"}, legend(), heatComparison(first, second)),
     make("p", {}, `First: ${total(first)}`), make("p", {}, `Second: ${total(second)}`),
