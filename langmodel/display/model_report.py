@@ -36,7 +36,7 @@ def model_facts(saved: SavedModel) -> list[tuple[str, str]]:
          f"{saved.ngrams.ngrams.order} words, mixed with the network word by word"),
         ("vocabulary", f"{len(vocabulary):,} rows, {vocabulary.words[0]!r} to {vocabulary.words[-1]!r}"),
         ("tokenizer", f"{saved.pipeline.tokenizer}, {saved.pipeline.shown_case}"),
-        ("context", saved.context),
+        ("context", saved.context if saved.direction == "forward" else f"{saved.context}, read backward"),
         ("trained", f"{_shown_count(provenance.get('step', 0))} steps, "
          f"{_shown_count(provenance.get('tokens', 0))} tokens{_shown_machine(provenance)}"),
         ("best loss", _shown_loss(provenance.get("best_loss"))),

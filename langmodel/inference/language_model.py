@@ -8,7 +8,7 @@ from typing import Any, overload
 
 import torch
 
-from langmodel.errors import ConfigError, CorpusError
+from langmodel.errors import ConfigError, CorpusError, ModelFileError
 from langmodel.inference import drawing, scoring
 from langmodel.inference.beam import beam_search
 from langmodel.inference.drawing import SamplingRequest, several
@@ -303,5 +303,8 @@ def load(path: str | Path, device: str = "cpu", *, network_only: bool = False) -
     With `network_only`, the n-grams that it may have beside its network are left out. `device` is `auto`,
     `cpu`, `cuda` or `cuda:N`. Raises ModelFileError for a file, ConfigError for a device that cannot be used.
     """
-    lm = LanguageModel.of(load_model(model_path(Path(path)), choose_device(device)))
+    saved = load_model(model_path(Path(path)), choose_device(device))
+    if saved.direction != "forward":
+        raise ModelFileError(f"{path}: reads {saved.direction}; it is for `train-classifier --from`")
+    lm = LanguageModel.of(saved)
     return lm.network_only() if network_only else lm

@@ -10,6 +10,9 @@ CELL_NAMES = ("rnn", "gru", "lstm")
 CONTEXTS = ("document", "sentence")
 """What the hidden state is carried over: a whole stream, or one sentence."""
 
+DIRECTIONS = ("forward", "backward")
+"""From which end a text is read."""
+
 MAX_SIZE = 2**20
 """No embedding or layer is larger; a file that says so is refused before memory is taken."""
 

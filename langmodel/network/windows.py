@@ -20,6 +20,12 @@ from langmodel.text.vocabulary import END_ID, START_ID
 
 IdArray = npt.NDArray[np.unsignedinteger[Any]]
 
+
+def from_the_end(ids: IdArray) -> IdArray:
+    """A stream of sentences, the last one first and each from its last word; each ends with END as before."""
+    return np.concatenate([ids[:-1][::-1], ids[-1:]])
+
+
 PADDING = -1
 
 MIN_RANDOM_BPTT, RANDOM_BPTT_SPREAD, SHARE_OF_WHOLE_BPTT = 5, 5.0, 0.95

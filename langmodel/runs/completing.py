@@ -79,6 +79,8 @@ def finish(
     if not corpus.statistics["valid"].tokens or not path.is_file():
         return
     config, arpa = run.get("config"), run.get("arpa")
+    if isinstance(config, dict) and config.get("backward"):
+        return
     order = config.get("ngrams", 0) if isinstance(config, dict) else 0
     if type(order) is not int or not isinstance(arpa, str | None):
         raise InputError(f"{directory / RUN}: ngrams or arpa is malformed; restore the file, or train again")

@@ -13,6 +13,7 @@ import torch
 from langmodel.display.narration import Narrator
 from langmodel.errors import ConfigError, InputError
 from langmodel.network.recurrent_lm import RecurrentLM
+from langmodel.network.windows import from_the_end
 from langmodel.runs.budget import Plan, plan_for, plan_left
 from langmodel.runs.completing import finish, read_matching_arpa, refuse_too_large
 from langmodel.runs.resuming import Resumed, is_finished, resumed_run
@@ -149,7 +150,9 @@ class _Run:
         generator = torch.Generator().manual_seed(config.seed)
         network = RecurrentLM(config.architecture(len(self.corpus.vocabulary)), generator)
         if self.options.from_model is not None:
-            start = warm_start(network, self.options.from_model, self.corpus, generator)
+            start = warm_start(
+                network, self.options.from_model, self.corpus, generator, backward=config.backward
+            )
             lines.append(start.line)
         plan = None
         if self.options.minutes is not None:
@@ -189,10 +192,13 @@ class _Run:
         *,
         new_cycle: bool = False,
     ) -> Trainer:
+        train, valid = self.corpus.split("train"), self.corpus.split("valid")
+        if config.backward:
+            train, valid = from_the_end(train), from_the_end(valid)
         return Trainer(
             network.to(self.device),
-            self.corpus.split("train"),
-            self.corpus.split("valid"),
+            train,
+            valid,
             config,
             state,
             self.ranks,

@@ -117,9 +117,10 @@ class TrainingRun(Observer):
             f"{shown_perplexity(evaluation.train_loss)}, {rate:,.0f} words/s"
             + (", best so far" if evaluation.is_best else "")
         )
-        lm = LanguageModel(self.trainer.judged, self.corpus.vocabulary, self.corpus.pipeline)
-        for sentence in lm.sample(SHOWN_SAMPLES, seed=evaluation.number):
-            self.say(f"    {sentence}")
+        if not self.config.backward:
+            lm = LanguageModel(self.trainer.judged, self.corpus.vocabulary, self.corpus.pipeline)
+            for sentence in lm.sample(SHOWN_SAMPLES, seed=evaluation.number):
+                self.say(f"    {sentence}")
         self.trainer.network.train()
         self._last_evaluation, self._tokens_at_evaluation = time.monotonic(), evaluation.tokens
         for observer in self._observers:
@@ -149,6 +150,7 @@ class TrainingRun(Observer):
             vocabulary=self.corpus.vocabulary,
             pipeline=self.corpus.pipeline,
             context=self.config.context,
+            direction="backward" if self.config.backward else "forward",
             provenance={
                 "langmodel": __version__,
                 "config": self.config.to_dict(),

@@ -76,13 +76,17 @@ def settings_of(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     return {"learning_rate": RATE, **given, **shapes}
 
 
-def warm_start(network: RecurrentLM, path: Path, corpus: Corpus, generator: torch.Generator) -> WarmStart:
+def warm_start(
+    network: RecurrentLM, path: Path, corpus: Corpus, generator: torch.Generator, *, backward: bool = False
+) -> WarmStart:
     """Give a network the model's weights; rows of words that the model lacks are drawn like its rarer rows.
 
-    Raises ConfigError for a model that shares hardly a word with the corpus.
+    Raises ConfigError for a model that shares hardly a word with the corpus, or reads from the other end.
     """
     file = model_path(path)
     saved = load_model(file)
+    if (saved.direction == "backward") != backward:
+        raise ConfigError(f"{path}: reads {saved.direction}; {'leave out' if backward else 'add'} --backward")
     theirs, ours = saved.vocabulary, corpus.vocabulary
     known = sum(word in theirs for word in ours.words)
     if known < LEAST_SHARED * len(ours.words):

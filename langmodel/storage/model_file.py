@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from langmodel.errors import InputError, ModelFileError
-from langmodel.network.architecture import CONTEXTS, Architecture
+from langmodel.network.architecture import CONTEXTS, DIRECTIONS, Architecture
 from langmodel.network.mixture import NgramPart
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.storage.atomic import write_atomically
@@ -39,6 +39,8 @@ class SavedModel:
     pipeline: Pipeline
     context: str
     """What the state was carried over in training: `document`, or `sentence`."""
+    direction: str = "forward"
+    """`backward` if the network was trained on texts from their end, for a classifier to begin with."""
     provenance: dict[str, Any] = field(default_factory=dict)
     """Settings, corpus digest, seed, step, results: for people and for `info`."""
     training: TrainingState | None = None
@@ -54,8 +56,9 @@ def save_model(path: Path, model: SavedModel, *, keep_as: Path | None = None) ->
     tensors = {f"{WEIGHT}{name}": tensor for name, tensor in model.network.state_dict().items()}
     document: dict[str, Any] = {
         "architecture": model.network.architecture.to_dict(),
-        **_language(model.vocabulary, model.pipeline),
+        **language_of(model.vocabulary, model.pipeline),
         "context": model.context,
+        "direction": model.direction,
         "provenance": model.provenance,
         "training": None,
         "ngrams": None,
@@ -69,14 +72,27 @@ def save_model(path: Path, model: SavedModel, *, keep_as: Path | None = None) ->
     write_atomically(path, pack(tensors, document), keep_as=keep_as)
 
 
-def _language(vocabulary: Vocabulary, pipeline: Pipeline) -> dict[str, Any]:
+def language_of(vocabulary: Vocabulary, pipeline: Pipeline) -> dict[str, Any]:
+    """What a file says of words and text."""
     words = {"words": vocabulary.words, "counts": vocabulary.counts}
     return {"vocabulary": words, "pipeline": pipeline.to_dict()}
 
 
+def read_language(document: dict[str, Any]) -> tuple[Vocabulary, Pipeline]:
+    """The inverse of `language_of`.
+
+    Raises LookupError, TypeError, AttributeError or InputError for what it does not give.
+    """
+    words, counts = document["vocabulary"]["words"], document["vocabulary"]["counts"]
+    vocabulary = Vocabulary(words, counts)
+    if not all(type(word) is str for word in words) or not all(type(n) is int for n in counts):
+        raise TypeError("vocabulary")
+    return vocabulary, Pipeline.from_dict(document["pipeline"])
+
+
 def refuse_what_does_not_fit(vocabulary: Vocabulary, pipeline: Pipeline) -> None:
     """Raises LangModelError for more words than a model file has room for, before anything is trained."""
-    refuse_too_large(_language(vocabulary, pipeline))
+    refuse_too_large(language_of(vocabulary, pipeline))
 
 
 def model_path(path: Path) -> Path:
@@ -97,22 +113,25 @@ def load_model(path: Path, device: torch.device = torch.device("cpu")) -> SavedM
     """
     data = read_file(path)
     document = read_document(path, data)
+    if document.get("kind") == "classifier":
+        raise ModelFileError(
+            f"{path}: a classifier, not a language model; use it with `langmodel classify {path}`"
+        )
     try:
         if document["format"] == 1:  # kept the rate of dropout, a matter of training, with the shapes
             document["architecture"].pop("dropout")
         architecture = Architecture.from_dict(document["architecture"])
-        vocabulary = Vocabulary(document["vocabulary"]["words"], document["vocabulary"]["counts"])
-        pipeline = Pipeline.from_dict(document["pipeline"])
+        vocabulary, pipeline = read_language(document)
         context, provenance, values = document["context"], document["provenance"], document["training"]
+        direction = document["direction"] if document["format"] > 4 else "forward"
         ngrams = document["ngrams"] if document["format"] > 3 else None
         order = None if ngrams is None else ngrams["order"]
     except (LookupError, TypeError, AttributeError) as error:
         raise ModelFileError(f"{path}: a part is missing or malformed ({error!r})") from None
     except InputError as error:
         raise ModelFileError(f"{path}: {error}") from None
-    words_are_text = all(type(word) is str for word in vocabulary.words)
-    if not words_are_text or not all(type(n) is int for n in vocabulary.counts) or context not in CONTEXTS:
-        raise ModelFileError(f"{path}: vocabulary or context is malformed")
+    if context not in CONTEXTS or direction not in DIRECTIONS:
+        raise ModelFileError(f"{path}: context or direction is malformed")
     if not isinstance(provenance, dict) or not isinstance(values, dict | None):
         raise ModelFileError(f"{path}: provenance or training state is malformed")
     if len(vocabulary) != architecture.vocabulary_size:
@@ -127,7 +146,7 @@ def load_model(path: Path, device: torch.device = torch.device("cpu")) -> SavedM
     if stray:
         raise ModelFileError(f"{path}: tensor {stray[0]!r:.80} is no part of a model")
     weights = {n.removeprefix(WEIGHT): t for n, t in tensors.items() if n.startswith(WEIGHT)}
-    _check_weights(path, network, weights)
+    check_weights(path, network, weights)
     network.load_state_dict(weights, assign=True)
     training = None
     if values is not None:
@@ -145,13 +164,14 @@ def load_model(path: Path, device: torch.device = torch.device("cpu")) -> SavedM
         vocabulary=vocabulary,
         pipeline=pipeline,
         context=context,
+        direction=direction,
         provenance=provenance,
         training=training,
         ngrams=part,
     )
 
 
-def _check_weights(path: Path, network: RecurrentLM, weights: dict[str, Tensor]) -> None:
+def check_weights(path: Path, network: nn.Module, weights: dict[str, Tensor]) -> None:
     expected = {name: tensor.shape for name, tensor in network.state_dict().items()}
     for name in sorted(expected.keys() ^ weights.keys()):
         what = "is missing" if name in expected else "is not part of this architecture"

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def append_metrics(directory: Path, row: dict[str, Any]) -> None:
         ) from None
 
 
-def read_metrics(directory: Path) -> list[dict[str, Any]]:
+def read_metrics(directory: Path, row_kinds: Mapping[str, Any] = ROW) -> list[dict[str, Any]]:
     """The rows so far, in order; those that a crash or a disk has spoilt are left out."""
     file = directory / METRICS
     rows: list[dict[str, Any]] = []
@@ -64,21 +65,21 @@ def read_metrics(directory: Path) -> list[dict[str, Any]]:
             row = json.loads(line)
         except (ValueError, RecursionError):
             continue
-        if _is_row(row):
+        if _is_row(row, row_kinds):
             rows.append(row)
     return rows
 
 
-def _is_row(row: Any) -> bool:
+def _is_row(row: Any, row_kinds: Mapping[str, Any]) -> bool:
     if not isinstance(row, dict) or any(
         type(value) is int and abs(value) > MAX_NUMBER for value in row.values()
     ):
         return False
-    return all(name in row and isinstance(row[name], kind) for name, kind in ROW.items())
+    return all(name in row and isinstance(row[name], kind) for name, kind in row_kinds.items())
 
 
-def cut_metrics(directory: Path, step: int) -> None:
+def cut_metrics(directory: Path, step: int, row_kinds: Mapping[str, Any] = ROW) -> None:
     """Forget the rows of steps after `step`: a resumed run takes those steps again."""
-    kept = [row for row in read_metrics(directory) if row["step"] <= step]
+    kept = [row for row in read_metrics(directory, row_kinds) if row["step"] <= step]
     text = "".join(json.dumps(row) + "\n" for row in kept)
     write_atomically(directory / METRICS, text.encode())

@@ -49,6 +49,8 @@ class TrainingConfig:
     """Longest n-grams that are mixed with the finished network; 0: none."""
     context: str = "document"
     """`document` carries the state from window to window; `sentence` starts each sentence at zero."""
+    backward: bool = False
+    """Texts are read from their end: a network for a classifier to begin with, and for nothing else."""
     bptt: int = 35
     """Time steps per truncated-BPTT window."""
     random_bptt: bool = False
@@ -119,6 +121,8 @@ class TrainingConfig:
                 raise ConfigError(f"unknown {name} {getattr(self, name)!r}; choose from {', '.join(known)}")
         if self.seed > MAX_SEED:
             raise ConfigError(f"seed must be at most {MAX_SEED}, got {self.seed}")
+        if self.backward:
+            object.__setattr__(self, "ngrams", 0)  # they would predict the other neighbour
         if self.context == "sentence" and (self.random_bptt or self.partial_shuffle):
             raise ConfigError("random bptt and partial shuffle are for --context document")
         if self.cuda_graphs and self.context == "sentence":
