@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 from langmodel.errors import LangModelError
 
 if TYPE_CHECKING:
+    from langmodel.classification.classifier import Classifier, load_classifier
     from langmodel.inference.language_model import LanguageModel, load
     from langmodel.inference.settings import SamplingSettings
+    from langmodel.runs.classifying import train_classifier
     from langmodel.runs.preparing import preprocess
     from langmodel.runs.training import Run, open_run, train
     from langmodel.text.corpus import Corpus, open_corpus
@@ -27,21 +29,24 @@ __version__ = "0.1.0"
 
 HOMES = {
     "Corpus": "text.corpus",
+    "Classifier": "classification.classifier",
     "LanguageModel": "inference.language_model",
     "Observer": "training.progress",
     "Run": "runs.training",
     "SamplingSettings": "inference.settings",
     "load": "inference.language_model",
+    "load_classifier": "classification.classifier",
     "open_corpus": "text.corpus",
     "open_run": "runs.training",
     "preprocess": "runs.preparing",
     "train": "runs.training",
+    "train_classifier": "runs.classifying",
 }
 """Where each public name lives: it is imported, and torch perhaps with it, when it is asked for."""
 
 __all__ = [
-    "Corpus", "LangModelError", "LanguageModel", "Observer", "Run", "SamplingSettings", "load", "open_corpus",
-    "open_run", "preprocess", "train",
+    "Classifier", "Corpus", "LangModelError", "LanguageModel", "Observer", "Run", "SamplingSettings", "load",
+    "load_classifier", "open_corpus", "open_run", "preprocess", "train", "train_classifier",
 ]  # fmt: skip
 
 

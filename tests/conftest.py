@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import films as film_reviews
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
@@ -46,6 +47,18 @@ def one_thread_and_every_float() -> None:
     """The command line sets both for its whole process, which here is every test's."""
     torch.set_num_threads(1)
     torch.set_flush_denormal(False)
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Path:
+    """Labelled reviews to learn from."""
+    return film_reviews.write(tmp_path / "films.txt", film_reviews.reviews(80, 1))
+
+
+@pytest.fixture
+def unseen(tmp_path: Path) -> Path:
+    """Others of the same kind."""
+    return film_reviews.write(tmp_path / "unseen.txt", film_reviews.reviews(40, 2))
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from langmodel.classification.classifier_file import is_classifier, load_classifier_file
+from langmodel.display.classifier_reports import classifier_report
 from langmodel.display.model_report import model_report
 from langmodel.display.reports import corpus_report
 from langmodel.errors import InputError
@@ -43,4 +45,7 @@ def command(paths: tuple[Path, ...], check: bool) -> None:
             raise InputError(f"{path}: --check is for a corpus directory; leave it out")
         else:
             file = model_path(path)
-            print(model_report(file, load_model(file)))
+            if is_classifier(file):
+                print(classifier_report(file, load_classifier_file(file)))
+            else:
+                print(model_report(file, load_model(file)))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from langmodel.configuration import settings
 from langmodel.text.cleaning import CLEANERS
 from langmodel.text.decoding import UTF_8
 from langmodel.text.sources import Reading
@@ -18,8 +19,11 @@ from langmodel.text.wrapping import WrapWatch
 if TYPE_CHECKING:
     _FloatParameter = click.ParamType[float]
     _TextParameter = click.ParamType[str]
+    _TupleParameter = click.ParamType[tuple[Any, ...]]
 else:
-    _FloatParameter = _TextParameter = click.ParamType  # older versions of click cannot be subscripted
+    _FloatParameter = _TextParameter = _TupleParameter = (
+        click.ParamType
+    )  # older versions of click cannot be subscripted
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -61,6 +65,27 @@ class Choice(_TextParameter):
                 ctx,
             )
         return str(value)
+
+
+class Several(_TupleParameter):
+    """One value of a kind, or several with commas between."""
+
+    def __init__(self, kind: type, called: str, choices: tuple[str, ...] = ()) -> None:
+        self.kind = kind
+        self.called = called
+        names = "|".join(choices) or kind.__name__
+        self.name = f"{names}[,...]"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Any, ...]:
+        try:
+            return tuple(self.kind(part) for part in str(value).split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not {self.called}, nor several with commas between", param, ctx)
+
+
+CALLED = {int: "a whole number", float: "a number", str: "a name"}
 
 
 def did_you_mean(word: str, names: Iterable[str]) -> str:
@@ -140,6 +165,39 @@ def setting(config: type, flag: str, help: str, **parameters: Any) -> Callable[[
         parameters["type"] = field.type
     shown = parameters.pop("shown_default", None) or _shown(field.default)
     return click.option(flag, name, default=None, help=f"{help}  [default: {shown}]", **parameters)
+
+
+def settings_options(config: type) -> Callable[[F], F]:
+    """An option for every field that carries its help (`configuration.setting`)."""
+
+    def add(command: F) -> F:
+        for name, field in reversed(settings(config).items()):
+            limits, flag = field.metadata["limits"], f"--{name.replace('_', '-')}"
+            parameters: dict[str, Any] = {}
+            if field.type is bool:
+                flag = f"{flag}/--no-{name.replace('_', '-')}"
+            elif isinstance(field.default, tuple):
+                kind = type(field.default[0])
+                parameters["type"] = Several(kind, CALLED[kind], limits.choices)
+            elif limits.choices:
+                parameters["type"] = Choice(limits.choices)
+            command = setting(config, flag, field.metadata["about"], **parameters)(command)
+        return command
+
+    return add
+
+
+def labelled_options(command: F) -> F:
+    """How the files of texts with labels are read."""
+    for option in reversed((
+        click.option("--column", default="text", show_default=True, help="Column or field of the text."),
+        click.option(
+            "--label-column", default="label", show_default=True, help="Column or field of the label."
+        ),
+        click.option("--encoding", default=UTF_8, show_default=True, metavar="NAME", help="Of the files."),
+    )):  # fmt: skip
+        command = option(command)
+    return command
 
 
 def _shown(default: Any) -> str:

@@ -2,11 +2,12 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from langmodel.cli.options import Choice, device_option, given, setting, threads_option
+from langmodel.cli.options import Choice, Several, device_option, given, setting, threads_option
+from langmodel.cli.sections import Sections
 from langmodel.errors import InputError
 from langmodel.network.architecture import CELL_NAMES, CONTEXTS
 from langmodel.runs.signals import quitting_at_once
@@ -20,28 +21,6 @@ from langmodel.training.config import (
     chosen_settings,
 )
 from langmodel.training.presets import PRESETS
-
-if TYPE_CHECKING:
-    _Parameter = click.ParamType[tuple[Any, ...]]
-else:
-    _Parameter = click.ParamType  # older versions of click cannot be subscripted
-
-
-class _Several(_Parameter):
-    """One number of a kind, or several with commas between."""
-
-    def __init__(self, kind: type, called: str) -> None:
-        self.kind = kind
-        self.called = called
-        self.name = f"{kind.__name__}[,{kind.__name__}...]"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[Any, ...]:
-        try:
-            return tuple(self.kind(part) for part in str(value).split(","))
-        except ValueError:
-            self.fail(f"{value!r} is not {self.called}, nor several with commas between", param, ctx)
 
 
 class _Ngrams(click.ParamType):  # type: ignore[type-arg]
@@ -65,26 +44,19 @@ GROUPS = {
         "on_nonfinite", "skip_limit",
     ),
     "Reading and speed": (
-        "context", "batch_size", "bptt", "random_bptt", "partial_shuffle", "sampled_softmax", "precision",
-        "cuda_graphs",
+        "context", "backward", "batch_size", "bptt", "random_bptt", "partial_shuffle", "sampled_softmax",
+        "precision", "cuda_graphs",
     ),
 }  # fmt: skip
 """The sections of the help, each with its options."""
 
 
-class _Grouped(click.Command):
-    """Its help begins with the presets and what they reached, and has a section for each kind of option."""
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Presets, with test perplexities (PTB: network alone; novel: with n-grams)"):
-            formatter.write_dl([(name, preset.about) for name, preset in PRESETS.items()])
-        records = {parameter.name: parameter.get_help_record(ctx) for parameter in self.params}
-        for group, names in GROUPS.items():
-            with formatter.section(group):
-                formatter.write_dl([record for name in names if (record := records[name]) is not None])
+class _Command(Sections):
+    groups = GROUPS
+    presets = ("Presets, with test perplexities (PTB: network alone; novel: with n-grams)", PRESETS)
 
 
-@click.command("train", cls=_Grouped)
+@click.command("train", cls=_Command)
 @click.argument("corpus_dir", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Run directory.")
 @click.option(
@@ -96,12 +68,12 @@ class _Grouped(click.Command):
 @setting(TrainingConfig, "--cell", "Recurrent cell.", type=Choice(CELL_NAMES))
 @setting(TrainingConfig, "--embedding-size", "Word vectors; 0: one-hot input, as in the tutorial.")
 @setting(TrainingConfig, "--hidden-size", "Units per layer; or each layer's, as in 512,1024.",
-         type=_Several(int, "a whole number"))  # fmt: skip
+         type=Several(int, "a whole number"))  # fmt: skip
 @setting(TrainingConfig, "--layers", "Recurrent layers.")
 @setting(TrainingConfig, "--tied/--untied", "Output layer shares the embedding.")
 @setting(TrainingConfig, "--bias/--no-bias", "Bias vectors.")
 @setting(TrainingConfig, "--dropout", "Of input, between layers, of output; or each, as in 0.4,0.25,0.4.",
-         type=_Several(float, "a number"))  # fmt: skip
+         type=Several(float, "a number"))  # fmt: skip
 @setting(TrainingConfig, "--word-dropout", "Of whole words of the vocabulary.")
 @setting(TrainingConfig, "--weight-drop", "Of the recurrent matrices' entries.")
 @setting(
@@ -120,6 +92,10 @@ class _Grouped(click.Command):
     "document: the state is carried on. sentence: each starts at zero.",
     type=Choice(CONTEXTS),
 )
+@setting(
+    TrainingConfig, "--backward/--forward",
+    "Read texts from their end: a second network for train-classifier --from, and for nothing else.",
+)  # fmt: skip
 @setting(TrainingConfig, "--bptt", "Time steps per truncated-BPTT window.")
 @setting(TrainingConfig, "--random-bptt/--fixed-bptt", "Windows of random length, bptt on average.")
 @setting(TrainingConfig, "--partial-shuffle/--in-order", "Each epoch begins every column elsewhere.")

@@ -1,0 +1,94 @@
+"""Settings as fields of a dataclass that carry their help, their range and their choices.
+
+One place checks them, and the command line shows them.
+"""
+
+import math
+import types
+from collections.abc import Iterable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, get_args, get_origin
+
+from langmodel.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a setting may be: a number in a range, or one of several names."""
+
+    least: float = -math.inf
+    most: float = math.inf
+    above: float = -math.inf
+    under: float = math.inf
+    choices: tuple[str, ...] = ()
+
+    def allow(self, value: Any) -> bool:
+        if self.choices:
+            return value in self.choices
+        if not isinstance(value, int | float):
+            return True
+        return self.least <= value <= self.most and self.above < value < self.under  # NaN is in no range
+
+    @property
+    def shown(self) -> str:
+        """After "must be"."""
+        if self.choices:
+            return f"one of {', '.join(self.choices)}"
+        low = f"at least {self.least:g}" if self.least > -math.inf else ""
+        low = f"over {self.above:g}" if self.above > -math.inf else low
+        high = f"at most {self.most:g}" if self.most < math.inf else ""
+        high = f"under {self.under:g}" if self.under < math.inf else high
+        return " and ".join(part for part in (low, high) if part)
+
+
+def setting(default: Any, about: str, **limits: Any) -> Any:
+    """A field with its line of help and its `Limits`; of a tuple, each part has to keep them."""
+    return field(default=default, metadata={"about": about, "limits": Limits(**limits)})
+
+
+def settings(config: Any) -> dict[str, Field[Any]]:
+    """The fields of a config that were made by `setting`."""
+    return {each.name: each for each in fields(config) if "limits" in each.metadata}
+
+
+def readable(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def check_settings(config: Any) -> None:
+    """Raises ConfigError for the first setting that is out of its limits, saying what it may be."""
+    for name, each in settings(config).items():
+        limits: Limits = each.metadata["limits"]
+        value = getattr(config, name)
+        for part in value if isinstance(value, tuple) else (value,):
+            if not limits.allow(part):
+                raise ConfigError(f"{readable(name)} must be {limits.shown}, got {part}")
+
+
+def typed_settings(config: type, data: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Values for the fields of `config`, checked by name and type; `learning-rate` may stand for
+    `learning_rate`, and one value for a tuple of one. Raises ConfigError, saying `where` it stood.
+    """
+    kinds = {each.name: each.type for each in fields(config)}
+    values: dict[str, Any] = {}
+    for key, value in data.items():
+        name = key.replace("-", "_")
+        if name not in kinds:
+            raise ConfigError(f"{where}: unknown setting {key!r}; known: {', '.join(kinds)}")
+        values[name] = _typed(kinds[name], value, f"{where}: {key}")
+    return values
+
+
+def _typed(kind: Any, value: Any, where: str) -> Any:
+    if get_origin(kind) is tuple:
+        parts: Iterable[Any] = value if isinstance(value, list | tuple) else [value]
+        made = tuple(_typed(get_args(kind)[0], part, where) for part in parts)
+        if not made:
+            raise ConfigError(f"{where} is an empty list")
+        return made
+    allowed = get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    if type(value) is int and float in allowed and int not in allowed:
+        return float(value)
+    if type(value) not in allowed:
+        raise ConfigError(f"{where} has the wrong type: {value!r}")
+    return value

@@ -1,0 +1,231 @@
+"""One classifier in one directory, or one for every fold: begun, taken up again, judged at its end."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from langmodel.classification.config import ClassifierConfig
+from langmodel.classification.encoder import TextClassifier
+from langmodel.classification.from_language_models import (
+    architecture_from,
+    begin_with,
+    load_language_models,
+)
+from langmodel.classification.judging import judge
+from langmodel.classification.labelled import Columns, stratified_parts
+from langmodel.classification.prediction import class_probabilities
+from langmodel.classification.reading_loss import ReadingLoss
+from langmodel.classification.referee import BagResult, accuracy_together, bags_of_words
+from langmodel.classification.texts import EncodedTexts, tokenized
+from langmodel.classification.trainer import ClassifierData, ClassifierTrainer
+from langmodel.display.classifier_reports import comparison, spread
+from langmodel.display.narration import Narrator, Silent
+from langmodel.errors import ConfigError, InputError
+from langmodel.network.device import choose_device
+from langmodel.runs.classifier_data import EncodedSplits, TextSplits, encode_splits, split
+from langmodel.runs.classifier_run import (
+    FILES,
+    ClassifierRunFiles,
+    forget_later_rows,
+    saved_run,
+)
+from langmodel.runs.pretraining import pretrained
+from langmodel.runs.signals import StopSignal
+from langmodel.storage.atomic import locked_directory
+from langmodel.storage.model_file import BEST, LAST, SavedModel
+from langmodel.storage.run_files import read_run
+
+PRETRAINING = "language-model"
+"""The folder of a run in which its language models are trained."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierOptions:
+    """Options of a run, beside the settings of its training."""
+
+    valid: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+    valid_fraction: float = 0.1
+    unlabelled: tuple[str, ...] = ()
+    labels: int | None = None
+    """Use the labels of so many training texts; the others count as unlabelled."""
+    from_models: tuple[Path, ...] = ()
+    folds: int = 0
+    columns: Columns = field(default_factory=Columns)
+    resume: bool = False
+    overwrite: bool = False
+    compare: bool = True
+    """End with a comparison with a bag of words."""
+
+    def __post_init__(self) -> None:
+        if self.resume and self.overwrite:
+            raise ConfigError("--resume and --overwrite exclude each other")
+        if self.folds and (self.valid or self.test or self.folds < 2):
+            raise ConfigError("--folds must be at least 2, and holds out validation and test texts by itself")
+
+
+@dataclass(frozen=True)
+class ClassifierJob:
+    config: ClassifierConfig
+    given: dict[str, Any]
+    options: ClassifierOptions
+    device: str
+    narrator: Narrator
+
+    def train(self, splits: TextSplits, directory: Path) -> int:
+        """One classifier; returns the exit code."""
+        options = self.options
+        there = [name for name in (BEST, LAST) if (directory / name).exists()]
+        if there and not (options.resume or options.overwrite):
+            raise InputError(
+                f"{directory}: holds a run already; add --resume to go on with it, --overwrite to start "
+                "again, or choose another directory"
+            )
+        with locked_directory(directory) as lock:
+            if not options.resume:
+                for name in FILES:
+                    (directory / name).unlink(missing_ok=True)
+            self.narrator.say(splits.line)
+            models = self._language_models(splits, directory)
+            language = (models[0].vocabulary, models[0].pipeline) if models else None
+            encoded = encode_splits(splits, self.config, language)
+            files = ClassifierRunFiles(
+                directory, lock, self.narrator, encoded, splits.labels, splits.digest, self.config,
+                {"from": [str(path) for path in options.from_models]},
+            )  # fmt: skip
+            files.trainer = self._trainer(splits, encoded, models)
+            if options.resume:
+                self._restore(files, directory)
+            return self._run(files, splits, encoded)
+
+    def _language_models(self, splits: TextSplits, directory: Path) -> list[SavedModel]:
+        paths = list(self.options.from_models)
+        if self.config.semi in ("pretrain", "both"):
+            texts = [each.text for each in (*splits.train, *splits.unlabelled)]
+            paths = pretrained(
+                directory / PRETRAINING, texts, self.config, paths, self.device, self.narrator,
+                resume=self.options.resume,
+            )  # fmt: skip
+        return load_language_models(paths) if paths else []
+
+    def _trainer(
+        self, splits: TextSplits, encoded: EncodedSplits, models: list[SavedModel]
+    ) -> ClassifierTrainer:
+        config, classes = self.config, len(splits.labels)
+        generator = torch.Generator().manual_seed(config.seed)
+        reading_loss, groups = None, []
+        if models:
+            network = TextClassifier(architecture_from(models, config, classes), generator)
+            groups = begin_with(network, models)
+            if config.lm_loss:
+                reading_loss = ReadingLoss(models[0].network).to(choose_device(self.device))
+                groups[0] = [*groups[0], *reading_loss.parameters()]
+        else:
+            network = TextClassifier(config.architecture(len(encoded.vocabulary), classes), generator)
+        data = encoded.data
+        if config.semi not in ("self-training", "both"):
+            data = ClassifierData(data.train, data.valid)
+        return ClassifierTrainer(network.to(choose_device(self.device)), data, config, groups, reading_loss)
+
+    def _restore(self, files: ClassifierRunFiles, directory: Path) -> None:
+        saved = saved_run(directory)
+        assert saved.training is not None
+        if saved.training.values.get("digest") != files.digest:
+            raise ConfigError(
+                f"{directory}: was trained on other texts, or another split of them; give the same, or train "
+                "again with --overwrite"
+            )
+        trainer = files.trainer
+        if saved.network.architecture != trainer.network.architecture:
+            raise ConfigError(f"{directory}: its network has another shape; train again with --overwrite")
+        trainer.restore(saved.training)
+        trainer.network.load_state_dict(saved.network.state_dict())
+        forget_later_rows(directory, trainer.progress.step)
+        self.narrator.say(f"resumed at step {trainer.progress.step:,}")
+
+    def _run(self, files: ClassifierRunFiles, splits: TextSplits, encoded: EncodedSplits) -> int:
+        files.describe()
+        trainer, config = files.trainer, self.config
+        total = len(encoded.data.train) * config.epochs
+        bar = self.narrator.bar("training", total)
+        with StopSignal(quiet=isinstance(self.narrator, Silent)) as stop, bar as files.bar:
+            finished = trainer.train(files, lambda: bool(stop.number))
+        if not finished:
+            self.narrator.say(f"interrupted at step {trainer.progress.step:,}; go on with --resume")
+            return stop.exit_code
+        result = self._outcome(files, splits, encoded)
+        files.write_run(finished=True, result=result)
+        self.narrator.tell(
+            f"written to {files.directory}: {', '.join(n for n in FILES if (files.directory / n).exists())}"
+        )
+        return 0
+
+    def _outcome(
+        self, files: ClassifierRunFiles, splits: TextSplits, encoded: EncodedSplits
+    ) -> dict[str, Any]:
+        """Judge the best network on the test texts, or on those of validation, beside the bags of words."""
+        on = "test" if splits.test else "valid"
+        held, texts = (encoded.test, splits.test) if splits.test else (encoded.data.valid, splits.valid)
+        network = files.trainer.network
+        probabilities = class_probabilities(network, held)
+        found = judge(probabilities, held.labels, splits.labels)
+        best = files.trainer.progress
+        self.narrator.tell(
+            f"best validation accuracy {best.best_accuracy:.1%}, "
+            + (f"in round {best.best_round}" if best.best_round else f"after epoch {best.best_epoch}")
+        )
+        bags = self._bags(splits, encoded, texts, held) if self.options.compare else []
+        together = accuracy_together(probabilities, bags[-1], held.labels) if bags else None
+        if bags or splits.test:
+            self.narrator.tell(comparison(found, together, bags, "test" if splits.test else "validation"))
+        return {
+            "judged_on": on,
+            "network": found.to_dict(),
+            **{bag.name: bag.accuracy for bag in bags},
+            **({"network and NB-SVM": together} if bags else {}),
+        }
+
+    def _bags(
+        self, splits: TextSplits, encoded: EncodedSplits, texts: Sequence[Any], held: EncodedTexts
+    ) -> list[BagResult]:
+        try:
+            return bags_of_words(
+                [tokenized(each.text, encoded.pipeline) for each in splits.train], encoded.data.train.labels,
+                [tokenized(each.text, encoded.pipeline) for each in texts], held.labels, len(splits.labels),
+            )  # fmt: skip
+        except ImportError:
+            self.narrator.say(
+                "no comparison with a bag of words; it needs scikit-learn: pip install 'langmodel[classify]'"
+            )
+            return []
+
+    def cross_validate(self, splits: TextSplits, directory: Path) -> int:
+        """Each part in turn is the test; of the rest, some is held out for validation."""
+        everything = [*splits.train, *splits.valid]
+        parts = stratified_parts([each.label for each in everything], self.options.folds, self.config.seed)
+        results: list[dict[str, Any]] = []
+        for number, part in enumerate(parts, start=1):
+            fold, chosen = directory / f"fold-{number:02d}", set(part)
+            done = read_run(fold) if self.options.resume else {}
+            if not done.get("finished"):
+                self.narrator.say(f"fold {number} of {len(parts)}")
+                rest = [each for row, each in enumerate(everything) if row not in chosen]
+                made = split(
+                    splits.labels, rest, self.config, [], [everything[row] for row in part],
+                    splits.unlabelled,
+                    valid_fraction=self.options.valid_fraction,
+                )  # fmt: skip
+                resumes = self.options.resume and (fold / LAST).exists()
+                job = self if resumes or not self.options.resume else self._fresh()
+                if code := job.train(made, fold):
+                    return code
+                done = read_run(fold)
+            results.append(done["result"])
+        self.narrator.tell(spread(results))
+        return 0
+
+    def _fresh(self) -> "ClassifierJob":
+        return replace(self, options=replace(self.options, resume=False))
