@@ -38,6 +38,8 @@ TEXT = "The cat sat on the mat. The dog saw Anna, and she saw the cat.\n" * 30
 
 TRAIN = "train corpus -o run --epochs 1 --hidden-size 8 --embedding-size 8 --batch-size 2 --threads 1"
 
+LABELLED = "train-classifier labels.txt -o labelled --epochs 1 --hidden-size 4 --embedding-size 4 --threads 1"
+
 NEW_RUN = "train corpus -o other --epochs 1 --hidden-size 4 --embedding-size 4 --no-baselines --threads 1"
 
 TARGETS = (
@@ -68,6 +70,13 @@ TARGETS = (
     ("run/best.safetensors", "export-arpa run -o y.arpa"),
     ("run/best.safetensors", "sample run -n 2 --seed 1 --max-length 9"),
     ("run/best.safetensors", "next run"),
+    ("labels.txt", f"{LABELLED} --no-compare --overwrite"),
+    ("labels.csv", f"{LABELLED.replace('txt', 'csv')} --no-compare --overwrite"),
+    ("rows.jsonl", "evaluate-classifier labelled rows.jsonl"),
+    ("labelled/best.safetensors", "classify labelled text.txt --format jsonl"),
+    ("labelled/best.safetensors", "info labelled"),
+    ("labelled/last.safetensors", f"{LABELLED} --no-compare --resume"),
+    ("run/best.safetensors", f"{LABELLED} --no-compare --overwrite --from run"),
 )
 """A file that is damaged, and the command that reads it."""
 
@@ -76,7 +85,9 @@ def prepare(folder: Path) -> None:
     """Valid files of every kind, in the current directory."""
     (folder / "text.txt").write_text(TEXT, encoding="utf-8")
     (folder / "table.csv").write_text('id;review\n1;"good; very"\n2;bad\n' * 9, encoding="utf-8")
-    (folder / "rows.jsonl").write_text('{"text": "the cat sat ."}\n' * 9, encoding="utf-8")
+    (folder / "rows.jsonl").write_text('{"text": "the cat sat .", "label": "a"}\n' * 9, encoding="utf-8")
+    (folder / "labels.txt").write_text("a +++$+++ the cat sat .\nb +++$+++ a dog\n" * 9, encoding="utf-8")
+    (folder / "labels.csv").write_text('label,text\na,"the cat, sat"\nb,a dog\n' * 5, encoding="utf-8")
     with zipfile.ZipFile(folder / "archive.zip", "w") as archive:
         archive.writestr("a.txt", TEXT)
     (folder / "list.nbest").write_text("0 ||| the cat ||| LM= -4 ||| -6.5\n0 ||| a cat ||| LM= -5 ||| -7\n")
@@ -85,6 +96,7 @@ def prepare(folder: Path) -> None:
     assert run("preprocess text.txt -o corpus --vocabulary-size 12".split()) == 0
     assert run(TRAIN.split()) == 0
     assert run("export-arpa run -o x.arpa".split()) == 0
+    assert run(f"{LABELLED} --no-compare".split()) == 0
 
 
 ODD = (b"\n" * 999, b"\0", b"[" * 5_000, b'"', b"\xff\xfe", b"-1e999", b"9" * 400)
@@ -209,6 +221,8 @@ NAMED = (
     ["export-web", "run", "-o", "{}"], ["export-arpa", "run", "-o", "{}"],
     ["rescore", "run", "{}", "--format", "moses"],
     ["stimuli", "run", "{}"], ["import-tutorial", "{}", "text.txt", "-o", "made.safetensors"],
+    ["classify", "labelled", "{}"], ["train-classifier", "{}", "-o", "made"],
+    ["train-classifier", "labels.txt", "-o", "made", "--epochs", "1", "--from", "{}"],
     [*NEW_RUN.split(), "--ngrams", "{}"], [*NEW_RUN.split(), "--from", "{}"],
 )  # fmt: skip
 
@@ -229,6 +243,8 @@ WRITERS = (
     (NEW_RUN, "info corpus"),
     ("export-arpa run -o x.arpa --overwrite", f"{NEW_RUN} --overwrite --ngrams x.arpa"),
     ("export-web run -o page.html --overwrite", "info run"),
+    (f"{LABELLED} --no-compare --overwrite", "info run"),
+    (f"{LABELLED} --no-compare --resume", "classify labelled text.txt"),
 )
 """What writes, and what must answer afterwards, however the writer ended."""
 

@@ -11,6 +11,13 @@ from conftest import POEM, make_model, saved_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from langmodel.classification.architecture import ClassifierArchitecture
+from langmodel.classification.classifier import load_classifier
+from langmodel.classification.classifier_file import SavedClassifier, save_classifier
+from langmodel.classification.config import ClassifierConfig
+from langmodel.classification.encoder import TextClassifier
+from langmodel.classification.labelled import read_labelled
+from langmodel.configuration import typed_settings
 from langmodel.errors import LangModelError
 from langmodel.nbest.formats import NBEST_FORMATS
 from langmodel.ngrams.arpa import read_arpa
@@ -76,6 +83,11 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     preprocess([str(place / "poem.txt")], place / "corpus", config)
     lm = make_model(words=("a", "b"), embedding_size=2, hidden_sizes=(2,))
     save_model(place / "m.safetensors", saved_model(lm))
+    shape = ClassifierArchitecture(vocabulary_size=5, classes=2, embedding_size=2, hidden_sizes=(2,))
+    classifier = SavedClassifier(
+        network=TextClassifier(shape), labels=("x", "y"), vocabulary=lm.vocabulary, pipeline=lm.pipeline
+    )
+    save_classifier(place / "c.safetensors", classifier)
     (place / "run").mkdir()
     (place / "run" / "run.json").write_text('{"corpus": "c", "config": {"epochs": 2}, "finished": true}')
     row = {"step": 1, "epoch": 1, "tokens": 9, "train_loss": 1.5, "valid_perplexity": None}
@@ -115,6 +127,35 @@ def test_models(whole, tmp_path_factory, data):
     place = tmp_path_factory.mktemp("m", numbered=True) / "m.safetensors"
     place.write_bytes(data.draw(damaged((whole / "m.safetensors").read_bytes())))
     gives_a_value_or_says_why(lambda: load_model(place))
+
+
+@settings(max_examples=200)
+@given(data=st.data())
+def test_classifiers(whole, tmp_path_factory, data):
+    place = tmp_path_factory.mktemp("c", numbered=True) / "c.safetensors"
+    place.write_bytes(data.draw(damaged((whole / "c.safetensors").read_bytes())))
+    gives_a_value_or_says_why(lambda: load_classifier(place).classify("a b"))
+
+
+@given(
+    content=st.binary(max_size=200)
+    | st.lists(
+        st.sampled_from(
+            ["text", "label", ",", "\t", "\n", '"', "{", "}", ":", " +++$+++ ", "__label__", "a", " "]
+        )
+    ).map(lambda parts: "".join(parts).encode()),
+    name=st.sampled_from(["a.csv", "a.tsv", "a.jsonl", "a.txt", "a.csv.gz"]),
+)
+def test_labelled_texts(tmp_path_factory, content, name):
+    file = tmp_path_factory.mktemp("l", numbered=True) / name
+    file.write_bytes(content)
+    gives_a_value_or_says_why(lambda: read_labelled([str(file)]))
+
+
+@given(value=JSON | st.dictionaries(st.sampled_from(list(ClassifierConfig().to_dict())), JSON))
+def test_classifier_settings(value):
+    if isinstance(value, dict):
+        gives_a_value_or_says_why(lambda: ClassifierConfig(**typed_settings(ClassifierConfig, value, "test")))
 
 
 @pytest.mark.parametrize(("name", "read"), [("run.json", read_run), ("metrics.jsonl", read_metrics)])
