@@ -11,6 +11,8 @@ from langmodel.errors import ConfigError
 from langmodel.inference.language_model import LanguageModel
 from langmodel.nbest.formats import NBEST_FORMATS
 from langmodel.nbest.hypotheses import Hypothesis
+from langmodel.nbest.wording import JOINS, worded_hypothesis
+from langmodel.text.sources import input_name, read_raw_lines
 
 SHOWN_WORDS = 3
 
@@ -18,6 +20,15 @@ format_option = click.option(
     "--format", "format_", type=Choice(list(NBEST_FORMATS)), required=True,
     help="; ".join(format.help for format in NBEST_FORMATS.values()) + ".",
 )  # fmt: skip
+
+join_option = click.option(
+    "--join", type=Choice(JOINS),
+    help="Make words of subword pieces: bpe marks them with @@, sentencepiece with \u2581.",
+)  # fmt: skip
+
+noise_option = click.option(
+    "--noise", "noise_file", metavar="FILE", help="Words that are none ([laugh]), one per line: left out."
+)
 
 group_option = click.option(
     "--group", type=click.IntRange(min=1), help="opennmt: hypotheses for each source."
@@ -27,6 +38,22 @@ open_vocabulary_option = click.option(
     "--open-vocabulary", type=click.IntRange(min=1), metavar="N",
     help="Of N words: UNK's probability is shared out among those that the model lacks.",
 )  # fmt: skip
+
+
+def read_noise(file: str | None) -> frozenset[str]:
+    return frozenset(line.strip() for line in read_raw_lines(file) if line.strip()) if file else frozenset()
+
+
+def read_hypotheses(
+    files: Sequence[str], format_: str, group: int | None, join: str | None, noise: frozenset[str]
+) -> list[Hypothesis]:
+    """Of all files, in order, their texts as words."""
+    chosen = NBEST_FORMATS[format_]
+    return [
+        worded_hypothesis(hypothesis, join, noise)
+        for file in files
+        for hypothesis in chosen.read(read_raw_lines(file), input_name(file), group)
+    ]
 
 
 def refuse_needless_group(format_: str, group: int | None) -> None:

@@ -9,8 +9,12 @@ import click
 from langmodel.cli.nbest_scores import (
     format_option,
     group_option,
+    join_option,
     log_probs,
+    noise_option,
     open_vocabulary_option,
+    read_hypotheses,
+    read_noise,
     refuse_needless_group,
 )
 from langmodel.cli.options import FINITE, device_option, model_argument, network_only_option, threads_option
@@ -18,9 +22,8 @@ from langmodel.errors import ConfigError
 from langmodel.inference.language_model import load
 from langmodel.nbest.combination import Combination
 from langmodel.nbest.formats import NBEST_FORMATS
-from langmodel.nbest.hypotheses import Hypothesis, Rescored, lists
+from langmodel.nbest.hypotheses import Rescored, lists
 from langmodel.network.device import prepare_cpu
-from langmodel.text.sources import input_name, read_raw_lines
 
 
 def in_order(scored: Sequence[Rescored], rerank: bool, one_best: bool) -> Iterator[Rescored]:
@@ -41,6 +44,8 @@ def in_order(scored: Sequence[Rescored], rerank: bool, one_best: bool) -> Iterat
 @click.argument("file", default="-")
 @format_option
 @group_option
+@join_option
+@noise_option
 @open_vocabulary_option
 @click.option(
     "--weight", type=FINITE,
@@ -59,7 +64,8 @@ def in_order(scored: Sequence[Rescored], rerank: bool, one_best: bool) -> Iterat
 @device_option
 @threads_option
 def command(
-    model: Path, file: str, format_: str, group: int | None, open_vocabulary: int | None,
+    model: Path, file: str, format_: str, group: int | None, join: str | None,
+    noise_file: str | None, open_vocabulary: int | None,
     weight: float | None, bonus: float, share: float, rerank: bool, one_best: bool,
     network_only: bool, device: str, threads: int | None,
 ) -> None:  # fmt: skip
@@ -84,7 +90,7 @@ def command(
         )
     if combine is None and (bonus or share < 1):
         raise ConfigError("--bonus and --share are for scores that are put together; add --weight")
-    hypotheses: list[Hypothesis] = list(chosen.read(read_raw_lines(file), input_name(file), group))
+    hypotheses = read_hypotheses([file], format_, group, join, read_noise(noise_file))
     prepare_cpu(threads)
     scores = log_probs(load(model, device, network_only=network_only), hypotheses, open_vocabulary)
     scored = [

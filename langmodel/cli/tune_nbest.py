@@ -1,5 +1,6 @@
 """`langmodel tune-nbest`: weights for `rescore` that make the fewest word errors on a development list."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -7,8 +8,12 @@ import click
 from langmodel.cli.nbest_scores import (
     format_option,
     group_option,
+    join_option,
     log_probs,
+    noise_option,
     open_vocabulary_option,
+    read_hypotheses,
+    read_noise,
     refuse_needless_group,
 )
 from langmodel.cli.options import device_option, model_argument, network_only_option, threads_option
@@ -18,9 +23,10 @@ from langmodel.inference.language_model import load
 from langmodel.nbest.combination import tune
 from langmodel.nbest.errors import word_errors
 from langmodel.nbest.formats import NBEST_FORMATS
-from langmodel.nbest.hypotheses import lists
+from langmodel.nbest.hypotheses import Hypothesis, lists
+from langmodel.nbest.wording import without_noise
 from langmodel.network.device import prepare_cpu
-from langmodel.text.sources import input_name, read_raw_lines
+from langmodel.text.sources import read_raw_lines
 
 
 def _by_id(lines: list[str], ids: list[str], name: str) -> list[str]:
@@ -32,22 +38,65 @@ def _by_id(lines: list[str], ids: list[str], name: str) -> list[str]:
     return [references[id] for id in ids]
 
 
+def _by_file_name(lines: list[str], ids: list[str]) -> list[str] | None:
+    """SRILM's references with the name of their list's file in front; None unless every list's is there."""
+    references = {id: text for line in lines for id, _, text in [line.strip().partition(" ")] if id}
+    names = [Path(id).name for id in ids]
+    found = [
+        next((references[name[:end]] for end in _ends(name) if name[:end] in references), None)
+        for name in names
+    ]
+    texts = [text for text in found if text is not None]
+    return texts if len(texts) == len(ids) == len(lines) else None
+
+
+def _ends(name: str) -> Iterator[int]:
+    """A file's name whole, and without one suffix more each time."""
+    yield len(name)
+    yield from (at for at in range(len(name) - 1, 0, -1) if name[at] == ".")
+
+
+def _references(
+    files: Sequence[str], format_: str, hypotheses: Sequence[Hypothesis], noise: frozenset[str]
+) -> list[str]:
+    """One for each list, in their order. Raises InputError where they do not match."""
+    chosen, grouped = NBEST_FORMATS[format_], lists(hypotheses)
+    if chosen.holds_references:
+        held = [hypotheses[places[0]].reference for places in grouped]
+        if None in held:
+            raise InputError(f"{files[0]}: list {held.index(None) + 1} has no reference ('output')")
+        return [without_noise(text or "", noise) for text in held]
+    lines, ids = list(read_raw_lines(files[-1])), [hypotheses[places[0]].list_id for places in grouped]
+    if chosen.references_have_ids:
+        lines = _by_id(lines, ids, files[-1])
+    elif format_ == "srilm":
+        lines = _by_file_name(lines, ids) or lines
+    if len(grouped) != len(lines) or not grouped:
+        named = ", ".join(files[:3]) + (", ..." if len(files) > 4 else "")
+        raise InputError(
+            f"{files[-1]}: {len(lines)} reference(s) for {len(grouped)} list(s) in {named}; give one per list"
+        )
+    return [without_noise(line, noise) for line in lines]
+
+
 @click.command("tune-nbest")
 @model_argument
-@click.argument("nbest", nargs=-1, required=True)
-@click.argument("references")
+@click.argument("files", nargs=-1, required=True, metavar="NBEST... REFERENCES")
 @format_option
 @group_option
+@join_option
+@noise_option
 @open_vocabulary_option
 @network_only_option
 @device_option
 @threads_option
 def command(
     model: Path,
-    nbest: tuple[str, ...],
-    references: str,
+    files: tuple[str, ...],
     format_: str,
     group: int | None,
+    join: str | None,
+    noise_file: str | None,
     open_vocabulary: int | None,
     network_only: bool,
     device: str,
@@ -55,30 +104,27 @@ def command(
 ) -> None:
     """Find --weight, --bonus and --share of `rescore` on NBEST files; REFERENCES has a line for each list.
 
-    An SRILM file is one list: name one for each line, in their order. A Kaldi reference begins with its
-    utterance's id, in any order.
+    An SRILM file is one list: name one per line, in order, or begin each line with its file's name.
+    A kaldi or utterance reference begins with its utterance, in any order; hyporadise files hold theirs.
 
     Prints the word error rate of the lists as they are and as they become. Report it on other data.
     """
     chosen = NBEST_FORMATS[format_]
     refuse_needless_group(format_, group)
-    hypotheses = [h for file in nbest for h in chosen.read(read_raw_lines(file), input_name(file), group)]
+    if len(files) < 2 and not chosen.holds_references:
+        raise InputError(f"{files[0]}: name the references too, after the lists")
+    noise = read_noise(noise_file)
+    nbest = files if chosen.holds_references else files[:-1]
+    hypotheses = read_hypotheses(nbest, format_, group, join, noise)
     grouped = lists(hypotheses)
-    wanted = list(read_raw_lines(references))
-    if chosen.references_have_ids:
-        wanted = _by_id(wanted, [hypotheses[places[0]].list_id for places in grouped], references)
-    if len(grouped) != len(wanted) or not grouped:
-        named = ", ".join(nbest[:3]) + (", ..." if len(nbest) > 3 else "")
-        raise InputError(
-            f"{references}: {len(wanted)} reference(s) for {len(grouped)} list(s) in {named}; one a list"
-        )
+    wanted = _references(files, format_, hypotheses, noise)
     errors = [0] * len(hypotheses)
     for places, reference in zip(grouped, wanted, strict=True):
         for place in places:
             errors[place] = word_errors(reference, hypotheses[place].text)
     words = sum(len(reference.split()) for reference in wanted)
     if not words:
-        raise InputError(f"{references}: no words in it")
+        raise InputError(f"{files[-1]}: no words in the references")
     prepare_cpu(threads)
     scores = log_probs(load(model, device, network_only=network_only), hypotheses, open_vocabulary)
     tuned = tune(hypotheses, scores, errors, words, lm_apart=chosen.keeps_lm_apart)

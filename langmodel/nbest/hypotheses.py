@@ -20,6 +20,8 @@ class Hypothesis:
     """Lines that stand in front of the entry and belong to its list."""
     after: tuple[str, ...] = ()
     """Lines that follow the entry and belong to it."""
+    reference: str | None = None
+    """Of its list, where a format holds it."""
 
     @property
     def words(self) -> int:

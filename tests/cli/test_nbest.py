@@ -1,4 +1,5 @@
 import io
+import json
 import math
 import sys
 
@@ -137,3 +138,40 @@ def test_kaldi_references_are_found_by_their_utterance(place, capsys):
     (place / "text").write_text("utt-b c d\na b\n")
     assert run("tune-nbest m.safetensors kaldi text --format kaldi".split()) == 2
     assert "no line begins with 'utt-a'" in capsys.readouterr().err
+
+
+def test_srilm_references_may_begin_with_the_names_of_their_lists(place, capsys):
+    (place / "utt1.nbest").write_text((place / "list").read_text())
+    (place / "utt2.nbest").write_text("-5 -3 1 d\n-6 -3 1 e\n")
+    (place / "references").write_text("utt2 e\nutt1 a b c\n")
+    printed = out(capsys, "tune-nbest m.safetensors utt1.nbest utt2.nbest references --format srilm")
+    assert "(2 errors in 4 words)" in printed.splitlines()[0]
+
+
+def test_noise_and_pieces_are_no_words_to_the_model_and_to_the_references(place, capsys):
+    (place / "noise").write_text("[laugh]\n")
+    (place / "list").write_text("-1 -2 4 a [laugh] b c\n")
+    (place / "references").write_text("a b [laugh] c\n")
+    printed = out(capsys, "tune-nbest m.safetensors list references --format srilm --noise noise")
+    assert "0.00%  (0 errors in 3 words)" in printed
+    scored = out(capsys, "rescore m.safetensors list --format srilm --noise noise")
+    assert scored.split()[2:] == "4 a [laugh] b c".split()
+    (place / "plain").write_text("-1 -2 3 a b c\n")
+    assert out(capsys, "rescore m.safetensors plain --format srilm").split()[1] == scored.split()[1]
+
+
+def test_hyporadise_files_hold_their_references(place, capsys):
+    (place / "h.json").write_text(
+        '[{"input": ["a c", "a b"], "output": "a b"}, {"input": ["d"], "output": "d"}]'
+    )
+    assert "errors in 3 words)" in out(capsys, "tune-nbest m.safetensors h.json --format hyporadise")
+    rows = [
+        json.loads(line)
+        for line in out(capsys, "rescore m.safetensors h.json --format hyporadise").splitlines()
+    ]
+    assert [row["list"] for row in rows] == ["0", "0", "1"]
+    (place / "h.json").write_text('[{"input": ["a c"]}]')
+    assert run("tune-nbest m.safetensors h.json --format hyporadise".split()) == 2
+    assert "list 1 has no reference" in capsys.readouterr().err
+    assert run("tune-nbest m.safetensors list --format srilm".split()) == 2
+    assert "name the references too" in capsys.readouterr().err

@@ -1,7 +1,7 @@
 import pytest
 
 from langmodel.nbest.combination import Combination, tune
-from langmodel.nbest.formats import IMPOSSIBLE
+from langmodel.nbest.format import IMPOSSIBLE
 from langmodel.nbest.hypotheses import Hypothesis
 
 

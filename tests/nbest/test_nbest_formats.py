@@ -1,3 +1,4 @@
+import json
 import math
 
 import pytest
@@ -5,6 +6,7 @@ import pytest
 from langmodel.errors import InputError
 from langmodel.nbest.formats import NBEST_FORMATS
 from langmodel.nbest.hypotheses import Rescored, lists
+from langmodel.nbest.wording import JOINS, worded_hypothesis
 
 LISTS = {
     "srilm": "-120.5 -14.2 2 the cat\n-119 -15 3 the cat sat\n-200 -9 0\n",
@@ -14,6 +16,8 @@ LISTS = {
     "H-3\t-0.75\ta cat\nD-3\t-0.75\ta cat\nP-3\t-1 -0.2\nS-4\tassis\nH-4\t-0.1\tsat\n",
     "opennmt": "the cat\t-1.5\na cat\t-2\nsat\t-1\nsits\t-3\n",
     "kaldi": "utt-a-1 the cat\nutt-a-2 a cat\nutt-b-1 sat\n",
+    "utterance": "utt-a the cat\nutt-a a cat\nutt-b sat\n",
+    "hyporadise": '[{"input": ["the cat", "a cat"], "output": "the cat"},\n {"input": ["sat"]}]\n',
 }
 
 
@@ -39,6 +43,11 @@ EXPECTED_WITHOUT_WEIGHT = {
     "S-4\tassis\nH-4\t-0.1\tsat\nL-4\t-9.96578\n",
     "opennmt": "the cat\t-1.5\t-2.30259\na cat\t-2\t-4.60517\nsat\t-1\t-6.90776\nsits\t-3\t-9.21034\n",
     "kaldi": "utt-a-1 2.30259\nutt-a-2 4.60517\nutt-b-1 6.90776\n",
+    "utterance": "utt-a 2.30259\nutt-a 4.60517\nutt-b 6.90776\n",
+    "hyporadise": "".join(
+        json.dumps({"list": id, "text": text, "log_prob": -math.log(10) * n}) + "\n"
+        for n, (id, text) in enumerate([("0", "the cat"), ("0", "a cat"), ("1", "sat")], start=1)
+    ),
 }
 
 
@@ -75,6 +84,7 @@ def test_a_total_takes_the_place_of_the_list_s_own_in_its_own_base(name):
 def test_entries_belong_to_the_list_that_they_name():
     assert {name: [len(places) for places in lists(read(name, text))] for name, text in LISTS.items()} == {
         "srilm": [3], "moses": [2, 1], "fairseq": [2, 1], "opennmt": [2, 2], "kaldi": [2, 1],
+        "utterance": [2, 1], "hyporadise": [2, 1],
     }  # fmt: skip
 
 
@@ -99,12 +109,18 @@ def test_scores_become_natural_logs():
         ("moses", "0 ||| a ||| ||| -3\n0 ||| a ||| ||| -3 ||| 0-0\n", r"list.txt:2: 5 columns, but 4"),
         ("moses", "0 ||| a ||| ||| nan\n", r"the total is 'nan', no score"),
         ("fairseq", "H-1\ta\n", r"list.txt:1: 2 columns"),
-        ("fairseq", "the cat\n", r"list.txt:1: 'the cat' is no line of fairseq-generate"),
+        ("fairseq", "the cat\n", r"list.txt: no line of a hypothesis"),
         ("opennmt", "a\t-1\nb\n", r"list.txt:2: 1 columns; expected 2"),
         ("opennmt", "a\t-1\nb\t-1\nc\t-1\n", r"3 lines are no multiple of --group 2"),
         ("kaldi", "the cat\n", r"list.txt:1: 'the' is no utterance-N"),
         ("kaldi", "u-1 a\nu-2 b\nu-1 a\n", r"list.txt:3: 'u-1' is there twice"),
         ("kaldi", "\n", r"list.txt:1: '' is no utterance-N"),
+        ("utterance", "u a\n\n", r"list.txt:2: empty"),
+        ("moses", "0 ||| a ||| 0-0 ||| -1 ||| 0-0\n", r"no column of features"),
+        ("hyporadise", "{}", r"not a JSON list"),
+        ("hyporadise", "[{]", r"not JSON"),
+        ("hyporadise", '[{"input": "a"}]', r"object 1 has no list of texts"),
+        ("hyporadise", '[{"input": ["a"], "output": 3}]', r"object 1: the reference"),
     ],
 )  # fmt: skip
 def test_a_malformed_line_is_named_with_its_number_and_reason(name, text, reason):
@@ -144,3 +160,50 @@ def test_a_feature_whose_name_only_ends_like_ours_is_another():
     (hypothesis,) = NBEST_FORMATS["moses"].read([line], "list", None)
     (written,) = NBEST_FORMATS["moses"].write(Rescored(hypothesis, -3.0, None))
     assert written.split(" ||| ")[2] == "NotLangModel= -1 LangModel= -3"
+
+
+MOSES = {
+    "alignments before": "0 ||| a b ||| 0-0 1-1 ||| F0= -2 ||| -1",
+    "word scores": "0 ||| a b ||| WordScores= -0.5 -1.5 ||| F0= -2 ||| -1",
+    "both": "0 ||| a b ||| 0-0 1-1 ||| WordScores= -0.5 -1.5 ||| F0= -2 F1= -3 ||| -1",
+    "alignments behind": "0 ||| a b ||| F0= -2 ||| -1 ||| 0-0 1-1",
+    "names of old": "0 ||| a b ||| d: 0 lm: -3 w: -2 ||| -1",
+    "segments": "0 ||| a |0-0| b |1-2| ||| F0= -2 ||| -1",
+}
+
+
+@pytest.mark.parametrize("line", MOSES.values(), ids=MOSES)
+def test_columns_of_moses_and_marian_are_kept_and_the_total_is_after_the_features(line):
+    (hypothesis,) = read("moses", line)
+    assert (hypothesis.text, hypothesis.own) == ("a b", -1)
+    (out,) = NBEST_FORMATS["moses"].write(Rescored(hypothesis, -4.0, -9.0))
+    changed = out.replace(" LangModel= -4", "").replace("||| -9", "||| -1")
+    assert changed == line and "LangModel= -4 ||| -9" in out
+
+
+def test_the_third_column_of_nematus_is_a_cost():
+    line = "0 ||| a b ||| 1.5"
+    (hypothesis,) = read("moses", line)
+    assert hypothesis.own == -1.5
+    (out,) = NBEST_FORMATS["moses"].write(Rescored(hypothesis, -4.0, None))
+    assert out == f"{line} ||| LangModel= -4"
+    (again,) = read("moses", out)
+    assert again.own == -1.5
+    assert list(NBEST_FORMATS["moses"].write(Rescored(again, -5.0, -2.5))) == [
+        "0 ||| a b ||| 2.5 ||| LangModel= -4 LangModel2= -5"
+    ]
+
+
+def test_lines_that_fairseq_of_old_wrote_beside_its_lists_stay():
+    text = (
+        "| [de] dictionary: 5 types\nS-0\tx\nH-0\t-0.5\ta b\nA-0\t0-0\nO-0\todd\n| Translated 1 sentences\n"
+    )
+    out = written("fairseq", read("fairseq", text), [-1.0], [None])
+    assert [line for line in out.splitlines() if not line.startswith("L-")] == text.splitlines()
+
+
+def test_pieces_become_words_and_noises_none():
+    (hypothesis,) = read("moses", "0 ||| wieder@@ wahl [laugh] Ob@@ ama ||| F0= -2 ||| -1")
+    assert worded_hypothesis(hypothesis, "bpe", {"[laugh]"}).text == "wiederwahl Obama"
+    assert JOINS["sentencepiece"]("\u2581a \u2581bc d e . \u2581f") == "a bcde. f"
+    assert JOINS["bpe"]("a b") == "a b"
