@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from langmodel.classification.judging import Interval, wilson_interval
+from langmodel.intervals import Interval, wilson_interval
 
 SMOOTHING = 1.0
 INTERPOLATION = 0.25

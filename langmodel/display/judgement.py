@@ -1,6 +1,7 @@
 """What a classifier reached, as text."""
 
-from langmodel.classification.judging import Interval, Judgement
+from langmodel.classification.judging import Judgement
+from langmodel.intervals import Interval
 
 SHOWN_CLASSES = 20
 """A confusion matrix of more is no table for a terminal; --json has it."""

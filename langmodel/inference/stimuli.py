@@ -1,12 +1,14 @@
 """Surprisal of the regions of experimental sentences, and which condition a model prefers."""
 
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from langmodel.inference.language_model import LanguageModel
 from langmodel.inference.results import SentenceScore
+from langmodel.intervals import Interval, wilson_interval
+from langmodel.network.evaluation import log_share_of_unk
 from langmodel.text.alignment import word_spans
 
 UNSPACED = re.compile(
@@ -27,13 +29,20 @@ class Stimulus:
 
 @dataclass(frozen=True)
 class RegionScore:
-    """Sums over the words that begin in a region; the last region of a sentence is END alone."""
+    """The words that begin in a region, perhaps none; the last region of a sentence is END alone."""
 
     text: str
-    words: int
+    log_probs: tuple[float, ...]
+    """Natural log, of each word."""
     oov: int
-    log_prob: float
-    """Natural log."""
+
+    @property
+    def words(self) -> int:
+        return len(self.log_probs)
+
+    @property
+    def log_prob(self) -> float:
+        return math.fsum(self.log_probs)
 
 
 @dataclass(frozen=True)
@@ -44,45 +53,61 @@ class ScoredStimulus:
 
     @property
     def log_prob(self) -> float:
-        return sum(region.log_prob for region in self.regions)
+        return math.fsum(region.log_prob for region in self.regions)
+
+    @property
+    def oov(self) -> int:
+        return sum(region.oov for region in self.regions)
 
 
 def joined(regions: Sequence[str], tokenize: Callable[[str], list[str]]) -> tuple[str, list[int]]:
-    """The sentence, and where each region begins in it.
+    """The sentence, and where each region begins in it. An empty region begins where the text so far ends.
 
     Regions stand a blank apart, as words do. Where a script without blanks meets the border, there is none,
     unless the tokenizer would then see other words.
     """
-    text, starts = regions[0], [0]
-    for left, right in pairwise(regions):
-        unspaced = UNSPACED.match(left[-1]) or UNSPACED.match(right[0])
-        apart = not unspaced or tokenize(left + right) != [*tokenize(left), *tokenize(right)]
-        text += " " if apart else ""
+    text, starts, left = "", [], ""
+    for region in regions:
+        if left and region:
+            unspaced = UNSPACED.match(left[-1]) or UNSPACED.match(region[0])
+            apart = not unspaced or tokenize(left + region) != [*tokenize(left), *tokenize(region)]
+            text += " " if apart else ""
         starts.append(len(text))
-        text += right
+        text += region
+        left = region or left
     return text, starts
 
 
-def score_stimuli(lm: LanguageModel, stimuli: Sequence[Stimulus]) -> Iterator[ScoredStimulus]:
-    """In their order, each from the zero state."""
+def score_stimuli(
+    lm: LanguageModel, stimuli: Sequence[Stimulus], *, open_vocabulary: int | None = None
+) -> Iterator[ScoredStimulus]:
+    """In their order, each from the zero state.
+
+    With an `open_vocabulary` of N words, UNK's probability is shared out equally among those of them that the
+    model lacks. Raises ConfigError if there are none.
+    """
+    share = 0.0 if open_vocabulary is None else log_share_of_unk(len(lm.vocabulary.words), open_vocabulary)
     sentences = [joined(stimulus.regions, lm.pipeline.tokenize) for stimulus in stimuli]
     scores = lm.score_lines(text for text, _ in sentences)
     for stimulus, (_, starts), score in zip(stimuli, sentences, scores, strict=True):
-        yield ScoredStimulus(stimulus, (*_by_region(stimulus, starts, score), _end(score)))
+        yield ScoredStimulus(stimulus, (*_by_region(stimulus, starts, score, share), _end(score)))
 
 
-def _by_region(stimulus: Stimulus, starts: Sequence[int], score: SentenceScore) -> Iterator[RegionScore]:
+def _by_region(
+    stimulus: Stimulus, starts: Sequence[int], score: SentenceScore, share: float
+) -> Iterator[RegionScore]:
     words = score.words[:-1]
     begins = [start for start, _ in word_spans(score.text, [word.word for word in words])]
     ends = [*starts[1:], len(score.text)]
     for region, start, end in zip(stimulus.regions, starts, ends, strict=True):
-        own = [word for word, begin in zip(words, begins, strict=True) if start <= begin < end]
-        yield RegionScore(region, len(own), sum(word.oov for word in own), sum(word.log_prob for word in own))
+        own = [word for word, begin in zip(words, begins, strict=True) if region and start <= begin < end]
+        log_probs = tuple(word.log_prob + share * word.oov for word in own)
+        yield RegionScore(region, log_probs, sum(word.oov for word in own))
 
 
 def _end(score: SentenceScore) -> RegionScore:
     end = score.words[-1]
-    return RegionScore(end.word, 1, 0, end.log_prob)
+    return RegionScore(end.word, (end.log_prob,), 0)
 
 
 @dataclass(frozen=True)
@@ -101,13 +126,22 @@ class Preference:
     def accuracy(self) -> float:
         return self.preferred / self.items
 
+    @property
+    def interval(self) -> Interval:
+        return wilson_interval(self.preferred, self.items)
+
 
 def preferences(
-    scored: Sequence[ScoredStimulus], expected: str, region: int | None = None
+    scored: Sequence[ScoredStimulus],
+    expected: str,
+    region: int | None = None,
+    *,
+    excludes_oov: bool = False,
 ) -> list[Preference]:
     """For every other condition, over the items that have both.
 
-    Whole sentences are compared, END included, or one region, counted from 1.
+    Whole sentences are compared, END included, or one region, counted from 1. With `excludes_oov`, items with
+    a word outside the vocabulary in what is compared are left out.
     """
     by_item: dict[str, dict[str, tuple[float, int]]] = {}
     for one in scored:
@@ -118,6 +152,8 @@ def preferences(
     found = []
     for other in others:
         pairs = [(*c[expected], *c[other]) for c in by_item.values() if expected in c and other in c]
+        if excludes_oov:
+            pairs = [pair for pair in pairs if not (pair[1] or pair[3])]
         if pairs:
             found.append(
                 Preference(

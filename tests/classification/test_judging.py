@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from langmodel.classification.judging import calibration_error, f1_scores, judge, wilson_interval
+from langmodel.classification.judging import calibration_error, f1_scores, judge
 from langmodel.display.judgement import judgement_text
+from langmodel.intervals import wilson_interval
 
 
 def test_wilsons_interval_is_the_published_one():

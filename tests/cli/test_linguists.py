@@ -65,8 +65,8 @@ def test_the_expected_condition_is_compared_item_by_item(place, capsys):
     ("text", "options", "reason"),
     [
         ("item,condition,text\n1,a,b\n", "", "no column regions"),
-        ("item,condition,regions\n1,a,b||c\n", "", "s.csv:2: an empty region"),
-        ("item,condition,regions\n1,a,\n", "", "an empty region"),
+        ("item,condition,regions\n1,a,||\n", "", "s.csv:2: no words in the regions"),
+        ("item,condition,regions\n1,a,\n", "", "no words in the regions"),
         ("item,condition,regions\n1,a,b,c\n", "", "quote a cell with commas"),
         ("item,condition,regions\n1,a\n", "", "s.csv:2: 2 cells where the first row has 3"),
         ("item,condition,regions\n1,a,b\n1,a,c\n", "", "has condition 'a' twice"),
@@ -102,7 +102,7 @@ def test_columns_may_stand_between_semicolons_or_tabs(place, capsys, text):
 
 def test_equal_sentences_and_unknown_words_are_told(place, capsys):
     (place / "s.csv").write_text("item,condition,regions\n1,x,a|zzz\n1,y,a|yyy\n2,x,a\n2,y,b\n")
-    assert "of 2 items (1 equal, 1 with unknown words)" in out(
+    assert "of 2 items, 95 % interval 9.5% to 90.5% (1 equal, 1 with unknown words)" in out(
         capsys, "stimuli m.safetensors s.csv --expect x"
     )
 
