@@ -4,16 +4,20 @@
     model = kenlm.Model("checkpoints/demo")
     model.score("this is a sentence .")
 
-Text is str, or bytes in UTF-8; sentences are split at whitespace and never contain <s>. What differs,
+Text is str, or bytes in UTF-8; sentences are split at ASCII blanks alone, as KenLM does. What differs,
 because a network remembers the whole sentence: `order` has no meaning and is the largest number, an n-gram
-length is that of the whole history with <s>, and a state without <s> (`bos=False`, `NullContextWrite`) is
-the zero state, which no training has seen.
+length is that of the whole history with <s>, and a state without <s> (a new `State`, `bos=False`,
+`NullContextWrite`) is the zero state, which no training has seen. <s> in the middle of a sentence begins
+another one and costs nothing, as in KenLM's own models.
 """
 
 import math
+import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import total_ordering
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +29,7 @@ from langmodel.errors import LangModelError
 from langmodel.inference.language_model import load
 from langmodel.inference.wording import END_TEXT
 from langmodel.network.likelihood import perplexity
+from langmodel.storage.model_file import model_path
 from langmodel.text.vocabulary import END_ID, START_ID, UNK_ID
 
 LN_10 = math.log(10)
@@ -32,6 +37,9 @@ LN_10 = math.log(10)
 MAX_ORDER = 2**31 - 1
 
 BEGIN_TEXT = "<s>"
+
+BLANKS = re.compile("[\\0\\t\\n\\v\\f\\r ]+")
+"""What stands between words for KenLM."""
 
 Text = str | bytes
 
@@ -64,7 +72,16 @@ class Config:
 
 
 def _text(text: Text) -> str:
-    return text.decode() if isinstance(text, bytes) else text
+    """Bytes that are no UTF-8 make an unknown word. Raises TypeError for what is no text."""
+    if isinstance(text, bytes):
+        return text.decode(errors="replace")
+    if not isinstance(text, str):
+        raise TypeError(f"Cannot convert {type(text)} to string")
+    return text
+
+
+def _words(sentence: Text) -> list[str]:
+    return [word for word in BLANKS.split(_text(sentence)) if word]
 
 
 class FullScoreReturn(NamedTuple):
@@ -76,8 +93,12 @@ class FullScoreReturn(NamedTuple):
     oov: bool
 
 
+@total_ordering
 class State:
-    """Where a sentence stands; filled by `BeginSentenceWrite`, `NullContextWrite` and the scoring calls."""
+    """Where a sentence stands; a new one has read nothing, not even <s>.
+
+    States are ordered, hashed and copied by what they hold.
+    """
 
     def __init__(self) -> None:
         self._network: cells.State = ()
@@ -99,27 +120,32 @@ class State:
     def __hash__(self) -> int:
         return hash(self._key())
 
+    def __lt__(self, other: object) -> bool:
+        return self._key() < other._key() if isinstance(other, State) else NotImplemented
+
     def __copy__(self) -> "State":
         copy = State()
         copy._network, copy._output_1O, copy._length = self._network, self._output_1O, self._length
         return copy
 
-    def __deepcopy__(self, memo: dict[int, object]) -> "State":
+    def __deepcopy__(self, memo: dict[int, object] | None = None) -> "State":
         return self.__copy__()  # tensors are never changed in place
 
 
 class Model:
-    """A trained model behind the methods of `kenlm.Model`. `path` is a run directory or a model file.
+    """A trained model behind the methods of `kenlm.Model`. `path` is a run directory or a model file; the
+    attribute is the file's, absolute, as bytes.
 
     Raises OSError for a path that holds no model, as KenLM does.
     """
 
     def __init__(self, path: Text | Path, config: Config = Config()) -> None:
-        self.path = str(path) if isinstance(path, Path) else _text(path)
+        given = Path(path if isinstance(path, Path) else _text(path))
         try:
-            self._lm = load(self.path)
+            self._lm = load(given)
+            self.path = os.fsencode(model_path(given).absolute())
         except LangModelError as error:
-            raise OSError(f"Cannot read model '{self.path}' ({error})") from error
+            raise OSError(f"Cannot read model '{given}' ({error})") from error
 
     @property
     def order(self) -> int:
@@ -151,11 +177,17 @@ class Model:
         """log10 p(word | in_state), the length of the n-gram it ends, and whether it is unknown.
 
         `out_state` becomes the state after the word; after </s> that is the beginning of a sentence.
-        Raises ValueError for a state that was never written.
         """
+        text = _text(word)
+        if text == BEGIN_TEXT:
+            self.BeginSentenceWrite(out_state)
+            return FullScoreReturn(0.0, 1, False)
         if in_state._output_1O is None:
-            raise ValueError("an empty State: call BeginSentenceWrite or NullContextWrite first")
-        id = self._id(_text(word))
+            fresh = State()
+            self.NullContextWrite(fresh)
+            in_state = fresh
+        assert in_state._output_1O is not None
+        id = self._id(text)
         log_probs_1V = self._lm.predictor.output_layer.log_probabilities(in_state._output_1O)
         length = in_state._length + 1
         result = FullScoreReturn(log_probs_1V[0, id].item() / LN_10, length, id == UNK_ID)
@@ -169,13 +201,11 @@ class Model:
         """log10 p(word | in_state); `out_state` becomes the state after the word."""
         return self.BaseFullScore(in_state, word, out_state).log_prob
 
-    def full_scores(
-        self, sentence: Text, bos: bool = True, eos: bool = True
-    ) -> Iterator[tuple[float, int, bool]]:
+    def full_scores(self, sentence: Text, bos: bool = True, eos: bool = True) -> Iterator[FullScoreReturn]:
         """(log10 p, n-gram length, unknown) of every word, and of </s> with `eos`."""
         state = State()
         (self.BeginSentenceWrite if bos else self.NullContextWrite)(state)
-        for word in [*_text(sentence).split(), *([END_TEXT] if eos else [])]:
+        for word in [*_words(sentence), *([END_TEXT] if eos else [])]:
             yield self.BaseFullScore(state, word, state)
 
     def score(self, sentence: Text, bos: bool = True, eos: bool = True) -> float:
@@ -184,10 +214,10 @@ class Model:
 
     def perplexity(self, sentence: Text) -> float:
         """10 ** (-score / (words + 1)); unknown words count as <unk>."""
-        return perplexity(-self.score(sentence) * LN_10, len(_text(sentence).split()) + 1)
+        return perplexity(-self.score(sentence) * LN_10, len(_words(sentence)) + 1)
 
     def __repr__(self) -> str:
-        return f"<Model from {Path(self.path).name}>"
+        return f"<Model from {os.fsencode(Path(os.fsdecode(self.path)).name)!r}>"
 
 
 LanguageModel = Model

@@ -13,8 +13,10 @@ import random
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import nltk.lm
+import nltk.lm.api
 import torch
 from torch import Tensor
 
@@ -45,10 +47,13 @@ class Vocabulary(nltk.lm.Vocabulary):  # type: ignore[misc]
         super().__init__({START_LABEL: 1, END_LABEL: 1, **counts}, unk_cutoff=1)
 
     def __contains__(self, item: object) -> bool:
-        return bool(super().__contains__(item) or super().__contains__(self._normalize(str(item))))
+        return bool(
+            super().__contains__(item)
+            or (isinstance(item, str) and super().__contains__(self._normalize(item)))
+        )
 
 
-class LanguageModel:
+class LanguageModel(nltk.lm.api.LanguageModel):  # type: ignore[misc]
     """`path` is a run directory or a model file. States are remembered per context."""
 
     def __init__(self, path: str | Path) -> None:
@@ -56,16 +61,25 @@ class LanguageModel:
         self.vocab = Vocabulary(self._lm)
         self._states: OrderedDict[tuple[int, ...], tuple[Tensor, cells.State]] = OrderedDict()
 
+    order = MAX_ORDER
+    """The whole history counts."""
+
     @property
-    def order(self) -> int:
-        """The whole history counts."""
-        return MAX_ORDER
+    def counts(self) -> NoReturn:
+        """Raises LangModelError: a network counts nothing."""
+        raise LangModelError("a network has no counts; see `vocab.counts` for those of single words")
+
+    def context_counts(self, context: object) -> NoReturn:
+        """Raises LangModelError: a network counts nothing."""
+        raise LangModelError("a network has no counts of contexts; `score` gives the probabilities after one")
 
     def fit(self, text: object, vocabulary_text: object = None) -> None:
         """Raises LangModelError: a network is trained by `langmodel train`."""
         raise LangModelError("a loaded model cannot be fitted; train one with `langmodel train`")
 
     def _id(self, word: str) -> int:
+        if not isinstance(word, str):
+            raise TypeError(f"Unsupported type for looking up in vocabulary: {type(word)}")
         if word in (START_LABEL, END_LABEL):
             return START_ID if word == START_LABEL else END_ID
         return self._lm.pipeline.encode([word], self._lm.vocabulary)[0]

@@ -2,8 +2,12 @@
 
 import copy
 import math
+import os
+import sys
 from dataclasses import replace
 
+import nltk.lm.api
+import numpy as np
 import pytest
 from conftest import make_model, saved_model
 
@@ -98,8 +102,58 @@ def test_kenlm_states_compare_copy_and_hash(lm):
     assert (result.ngram_length, result.oov) == (2, False)
     assert begin == kept != after
     assert len({begin, again, kept, after, copy.copy(after)}) == 2
-    with pytest.raises(ValueError, match="BeginSentenceWrite"):
-        model.BaseScore(kenlm.State(), "a", after)
+    assert kept.__deepcopy__() == kept.__copy__() == kept
+    assert (null < begin) == (begin > null) == (null <= begin) != (begin <= null)
+    with pytest.raises(TypeError):
+        assert begin < 3
+    fresh, expected = kenlm.State(), kenlm.State()
+    assert model.BaseScore(fresh, "a", after) == model.BaseScore(null, "a", expected)
+    assert after == expected
+
+
+def test_kenlm_cuts_at_ascii_blanks_and_takes_text_alone(lm):
+    model = kenlm.Model(lm.path)
+    assert model.score("a\tb\n\x0bc") == model.score("a b c")
+    for glued in ("a\u00a0b", "a\u3000b", "a\x1cb"):
+        assert [length for _, length, _ in model.full_scores(glued)] == [2, 3]
+    assert model.score(b"a \xff") == model.score("a zebra")
+    for wrong in (3, None, kenlm.State()):
+        with pytest.raises(TypeError, match="Cannot convert"):
+            model.score(wrong)
+        with pytest.raises(TypeError, match="Cannot convert"):
+            assert wrong in model
+
+
+def test_kenlms_begin_of_sentence_is_known_and_begins_again(lm):
+    model = kenlm.Model(lm.path)
+    state, begin = kenlm.State(), kenlm.State()
+    model.BeginSentenceWrite(begin)
+    assert "<s>" in model
+    result = model.BaseFullScore(begin, "<s>", state)
+    assert (result.log_prob, result.ngram_length, result.oov) == (0.0, 1, False)
+    assert state == begin
+    assert next(model.full_scores("a")).ngram_length == 2
+
+
+def test_pyctcdecode_decodes_saves_and_loads(lm, tmp_path, monkeypatch):
+    """The real package, with this module in kenlm's place."""
+    monkeypatch.setitem(sys.modules, "kenlm", kenlm)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pyctcdecode"]:
+        monkeypatch.delitem(sys.modules, name)
+    pyctcdecode = pytest.importorskip("pyctcdecode")
+    file = tmp_path / "lm.bin"
+    file.write_bytes(lm.path.read_bytes())
+    labels = ["", " ", "a", "b", "c"]
+    decoder = pyctcdecode.build_ctcdecoder(labels, str(file), unigrams=["a", "b", "c"])
+    chance = np.random.default_rng(0)
+    logits = np.log(chance.dirichlet(np.ones(len(labels)), 12)).astype(np.float32)
+    text = decoder.decode(logits)
+    assert set(text) <= set("abc ")
+    (tmp_path / "saved").mkdir()
+    decoder.save_to_dir(str(tmp_path / "saved"))
+    again = pyctcdecode.BeamSearchDecoderCTC.load_from_dir(str(tmp_path / "saved"))
+    assert again.decode(logits) == text
+    assert kenlm.Model(file).path == os.fsencode(file)
 
 
 def test_nltk_scores_are_probabilities_of_the_next_word(lm):
@@ -182,3 +236,19 @@ def test_nltk_generates_reproducibly_and_never_unknown_words(lm):
     assert set(words) <= {*lm.vocabulary.words, "</s>"}
     with pytest.raises(LangModelError, match="langmodel train"):
         model.fit([["a"]])
+
+
+def test_nltk_takes_it_for_a_language_model_and_it_says_what_it_lacks(lm):
+    model = LanguageModel(lm.path)
+    assert isinstance(model, nltk.lm.api.LanguageModel)
+    for ask in (lambda: model.counts, lambda: model.context_counts(("a",)), lambda: model.fit([["a"]])):
+        with pytest.raises(LangModelError, match=r"counts|fitted"):
+            ask()
+    for ask in (
+        lambda: model.score(None),
+        lambda: model.score("a", [None]),
+        lambda: model.vocab.lookup(None),
+    ):
+        with pytest.raises(TypeError):
+            ask()
+    assert None not in model.vocab

@@ -21,6 +21,27 @@ def apostrophe_advice(lm: LanguageModel, text: str) -> str | None:
     return None
 
 
+class UnknownWords:
+    """Counts them in scores that pass by."""
+
+    def __init__(self, scores: Iterable[SentenceScore]) -> None:
+        self._scores = scores
+        self.count = self.words = 0
+
+    def __iter__(self) -> Iterator[SentenceScore]:
+        for score in self._scores:
+            self.count += score.oov
+            self.words += score.tokens - 1
+            yield score
+
+    @property
+    def note(self) -> str:
+        return (
+            f"note: the model does not know {self.count:,} of {self.words:,} words, and gives each the "
+            "surprisal of an unknown word; --mask-unknown shows which"
+        )
+
+
 class ApostropheAdvice:
     """Gives that note once, for the first sentence that deserves it."""
 

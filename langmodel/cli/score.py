@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from langmodel.cli.advice import ApostropheAdvice
+from langmodel.cli.advice import ApostropheAdvice, UnknownWords
 from langmodel.cli.options import (
     Choice,
     device_option,
@@ -45,6 +45,11 @@ from langmodel.text.sources import read_documents
 )  # fmt: skip
 @click.option("--per-word", is_flag=True, help="tsv: a row for every word and for END (</s>).")
 @click.option(
+    "--words", "written", is_flag=True,
+    help="tsv: a row for every whitespace word of the text, its parts summed, for reading times.",
+)  # fmt: skip
+@click.option("--mask-unknown", is_flag=True, help="lm-zoo, neural-complexity: show unknown words as <unk>.")
+@click.option(
     "--color", is_flag=True,
     help="The words alone, coloured by surprisal, on a terminal; plain elsewhere, and where NO_COLOR is set.",
 )  # fmt: skip
@@ -72,6 +77,8 @@ def command(
     format_: str,
     base: str | None,
     per_word: bool,
+    written: bool,
+    mask_unknown: bool,
     color: bool,
     header: bool,
     srilm_debug: int,
@@ -94,16 +101,20 @@ def command(
     for flag, is_given, formats in (
         ("--base", base is not None, ("tsv", "jsonl")),
         ("--per-word", per_word, ("tsv",)),
+        ("--words", written, ("tsv",)),
+        ("--mask-unknown", mask_unknown, ("lm-zoo", "neural-complexity")),
         ("--no-header", not header, ("tsv",)),
         ("--srilm-debug", srilm_debug > 0, ("srilm",)),
         ("--srilm-unk", srilm_unk, ("srilm",)),
     ):
         if is_given and format_ not in formats:
             raise ConfigError(f"{flag} is for --format {' and '.join(formats)}; leave it out")
+    if per_word and written:
+        raise ConfigError("--per-word and --words exclude each other")
     prepare_cpu(threads)
     lm = load(model, device, network_only=network_only)
     splits = sentences != "line"
-    style = Style(base or "e", per_word, header, file, srilm_debug, srilm_unk, places=splits)
+    style = Style(base or "e", per_word, header, file, srilm_debug, srilm_unk, splits, written, mask_unknown)
     chosen = FORMATS[format_]
     reading = reading_of(column, field, encoding, clean)
     lines = (line for document in read_documents(file, reading, ROW_BREAKS) for line in document.lines)
@@ -124,5 +135,8 @@ def command(
         for score in advice.watched(scores):
             print(colored_line(score) if is_shown else " ".join(word.word for word in score.words[:-1]))
         return
-    for line in chosen.write(advice.watched(scores), style):
+    unknown = UnknownWords(scores)
+    for line in chosen.write(advice.watched(unknown), style):
         print(line)
+    if format_ in ("lm-zoo", "neural-complexity") and unknown.count and not mask_unknown:
+        print(unknown.note, file=sys.stderr)

@@ -8,6 +8,7 @@ from typing import Any
 
 from langmodel.formats.score_page import html_page
 from langmodel.inference.results import SentenceScore, TextPlace, WordScore
+from langmodel.inference.whitespace_words import written_words
 from langmodel.network.likelihood import perplexity
 from langmodel.text.alignment import whitespace_words, word_spans
 from langmodel.text.vocabulary import SPECIAL_TOKENS, START_ID, UNK_ID
@@ -38,6 +39,10 @@ class Style:
     """SRILM's -unk: an unknown word is the word <unk>. Without it, unknown words are left out."""
     places: bool = False
     """tsv, jsonl: with the place of each sentence in its text."""
+    written: bool = False
+    """tsv: a row for each whitespace word of the text."""
+    mask_unknown: bool = False
+    """lm-zoo, neural-complexity: a word that the model does not know is shown as <unk>."""
 
     def log(self, natural: float) -> float:
         return natural / LN_OF_BASE[self.base]
@@ -74,8 +79,8 @@ def _visible(word: str) -> str:
 
 def _tsv(scores: Iterator[SentenceScore], style: Style) -> Iterator[str]:
     """One row per line, or one per word; the text's own tabs and what else may end a line become blanks."""
-    if style.per_word:
-        yield from _tsv_words(scores, style)
+    if style.per_word or style.written:
+        yield from (_tsv_words if style.per_word else _tsv_written_words)(scores, style)
         return
     if style.header:
         place = "".join(f"{name}\t" for name in PLACE) if style.places else ""
@@ -110,6 +115,26 @@ def _tsv_words(scores: Iterator[SentenceScore], style: Style) -> Iterator[str]:
                 f"{word.oov:d}", str(word.rank), _six(entropy), *map(str, place),
                 *(map(str, astuple(score.place)) if score.place else ()),
             ])  # fmt: skip
+
+
+def _tsv_written_words(scores: Iterator[SentenceScore], style: Style) -> Iterator[str]:
+    """A row for every whitespace word, with what the model's words in it add up to; END has none."""
+    base = style.base
+    if style.header:
+        place_names = [f"sentence_{name}" for name in PLACE] if style.places else []
+        yield "\t".join([
+            "sentence_id", "input_word", "word", f"surprisal_base_{base}", "model_words", "oov", *place_names,
+        ])  # fmt: skip
+    for sentence, score in enumerate(scores, start=1):
+        for number, word in enumerate(written_words(score), start=1):
+            yield "\t".join([
+                str(sentence), str(number), word.text.translate(IN_CELL), _six(-style.log(word.log_prob)),
+                str(word.words), str(word.oov), *(map(str, astuple(score.place)) if score.place else ()),
+            ])  # fmt: skip
+
+
+def _masked(word: WordScore, style: Style) -> str:
+    return UNK_TEXT if word.oov and style.mask_unknown else word.word
 
 
 def finite(value: float) -> float | None:
@@ -186,6 +211,9 @@ class _SrilmCounts:
 
     def lines(self, head: str) -> Iterator[str]:
         scored = self.words - self.oov
+        if not self.sentences:
+            yield f"{head}0 sentences, 0 words, 0 OOVs"
+            return
         yield f"{head}{self.sentences} sentences, {self.words} words, {self.oov} OOVs"
         yield (
             f"0 zeroprobs, logprob= {_log10(self.log_prob):.6g} "
@@ -232,19 +260,23 @@ def _lm_zoo(scores: Iterator[SentenceScore], style: Style) -> Iterator[str]:
     yield "sentence_id\ttoken_id\ttoken\tsurprisal"
     for sentence, score in enumerate(scores, start=1):
         for token, word in enumerate(score.words, start=1):
-            yield f"{sentence}\t{token}\t{word.word.translate(IN_CELL)}\t{_six(_bits(-word.log_prob))}"
+            shown = _masked(word, style).translate(IN_CELL)
+            yield f"{sentence}\t{token}\t{shown}\t{_six(_bits(-word.log_prob))}"
 
 
 def _neural_complexity(scores: Iterator[SentenceScore], style: Style) -> Iterator[str]:
-    """neural-complexity's table: ids from 0, bits, no END; entred is the fall in entropy, never negative."""
+    """neural-complexity's table: ids from 0, bits, no END; entred is the fall in entropy, never negative.
+
+    Lines without words are no sentences and have no number.
+    """
     yield "word sentid sentpos wlen surp entropy entred"
-    for sentence, score in enumerate(scores):
+    for sentence, score in enumerate(score for score in scores if score.tokens > 1):
         before: float | None = None
         for position, word in enumerate(score.words[:-1]):
-            entropy = _bits(word.entropy or 0.0)
+            entropy, shown = _bits(word.entropy or 0.0), _masked(word, style)
             reduction = 0.0 if before is None else max(0.0, before - entropy)
             yield (
-                f"{_visible(word.word)} {sentence} {position} {len(word.word)} {_six(_bits(-word.log_prob))} "
+                f"{_visible(shown)} {sentence} {position} {len(shown)} {_six(_bits(-word.log_prob))} "
                 f"{_six(entropy)} {_six(reduction)}"
             )
             before = entropy

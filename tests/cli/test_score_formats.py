@@ -180,3 +180,33 @@ def test_a_row_in_is_a_row_out(tmp_path, capsys):
     assert run(["score", str(tmp_path / "m"), str(tmp_path / "t.txt")]) == 0
     rows = capsys.readouterr().out.split("\n")
     assert [row.split("\t")[-1] for row in rows[1:-1]] == ["a b", "", "a b", "c d"]
+
+
+def test_written_words_sum_their_parts_and_leave_end_out():
+    header, *rows = written("tsv", ["a Zebra, b.", ""], written=True, base="2")
+    assert header == "sentence_id\tinput_word\tword\tsurprisal_base_2\tmodel_words\toov"
+    assert [row.split("\t")[1:3] for row in rows] == [["1", "a"], ["2", "Zebra,"], ["3", "b."]]
+    bit = math.log2(7)
+    lm = uniform_model()
+    counts = [len(lm.pipeline.tokenize(text)) for text in ("a", "Zebra,", "b.")]
+    for row, count in zip(rows, counts, strict=True):
+        assert float(row.split("\t")[3]) == pytest.approx(bit * count, abs=1e-5)
+        assert int(row.split("\t")[4]) == count
+
+
+def test_unknown_words_can_be_masked_in_the_tables_of_others():
+    plain = written("lm-zoo", ["a Zebra"])
+    masked = written("lm-zoo", ["a Zebra"], mask_unknown=True)
+    assert [line.split("\t")[2] for line in masked[1:]] == ["a", "<unk>", "</s>"]
+    assert [line.split("\t")[3] for line in masked] == [line.split("\t")[3] for line in plain]
+    rows = written("neural-complexity", ["a Zebra"], mask_unknown=True)
+    assert rows[2].split()[:4] == ["<unk>", "0", "1", "5"]
+
+
+def test_neural_complexity_numbers_lines_that_have_words():
+    rows = written("neural-complexity", ["a", "", "a"])
+    assert [row.split()[1] for row in rows[1:]] == ["0", "1"]
+
+
+def test_srilm_says_nothing_of_no_sentences():
+    assert written("srilm", [""], file="x") == ["file x: 0 sentences, 0 words, 0 OOVs"]
