@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo test browser-test attack torture lint types install clean
+.PHONY: demo test browser-test peers-test attack torture lint types install clean
 
 install: .venv/installed
 
@@ -19,6 +19,14 @@ test: lint types
 browser-test: .venv/installed
 	command -v chromium >/dev/null || (apt-get update -qq && apt-get install -qq --yes --no-install-recommends chromium) || true
 	$(BIN)/pytest tests/browser -m browser -rs -n 2 --dist loadgroup
+
+peers-test: .venv/peers
+	$(BIN)/pytest tests/peers tests/test_drop_ins.py -rs
+
+.venv/peers: .venv/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[hf,onnx]' onnxruntime minicons lm-eval
+	$(BIN)/python -m pip install --quiet --no-deps pyctcdecode==0.5.0 pygtrie==2.6.2  # it asks for an old NumPy
+	touch $@
 
 attack: .venv/installed
 	$(BIN)/python scripts/attack.py --attempts 500 --seconds 60

@@ -37,10 +37,10 @@ class ClassifierConfig:
     max_words: int = setting(0, "Longer texts are cut after so many words; 0: never.", least=0)
     case: str = setting("lower", "What is done to capitals.", choices=CASES)
     batch_size: int = setting(50, "Texts per step.", least=1)
-    learning_rate: float = setting(2e-3, "The highest rate of AdamW.", above=0)
+    learning_rate: float = setting(3e-3, "The highest rate of AdamW.", above=0)
     weight_decay: float = setting(0.0, "Of AdamW.", least=0)
     layer_decay: float = setting(
-        0.4, "With --from: a layer's rate as a share of the rate of the layer above.", above=0, most=1
+        1.0, "With --from: a layer's rate as a share of the rate of the layer above.", above=0, most=1
     )
     thaw: int = setting(
         0, "With --from: in the first so many epochs, one more layer learns, from the top.", least=0

@@ -35,7 +35,9 @@ COMMANDS = {
     "classify": "a label and its probability for each text",
     "evaluate-classifier": "accuracy and more on texts with labels",
     "export-arpa": "a model's n-grams, for KenLM and SRILM",
+    "export-onnx": "a model's network, for ONNX Runtime",
     "info": "what a corpus, a run or a model is",
+    "import-model": "weights of other programs' models -> a model",
     "import-tutorial": "the RNN tutorial's weights -> a model",
     "demo": "the four jobs on the built-in corpus",
 }

@@ -1,6 +1,7 @@
 """LanguageModel: the face of a trained model. Text in; sentences and probabilities out."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from importlib import import_module
 from itertools import tee
 from pathlib import Path
 from types import MappingProxyType
@@ -22,7 +23,7 @@ from langmodel.inference.results import (
     SentenceScore,
 )
 from langmodel.inference.settings import SamplingSettings, changed
-from langmodel.inference.wording import sentence_score, spelled, worded
+from langmodel.inference.wording import beginning_with, sentence_score, spelled, worded
 from langmodel.network import evaluation
 from langmodel.network.architecture import CONTEXTS
 from langmodel.network.device import choose_device
@@ -36,7 +37,7 @@ from langmodel.storage.model_file import SavedModel, load_model, model_path, sav
 from langmodel.text.pipeline import Pipeline
 from langmodel.text.reading import read_sentences
 from langmodel.text.sources import read_lines
-from langmodel.text.vocabulary import SPECIAL_TOKENS, UNK_ID, Vocabulary
+from langmodel.text.vocabulary import UNK_ID, Vocabulary
 
 EVALUATION_SENTENCES = 64
 """Sentences evaluated side by side in `context=sentence`; a document is read in one column, exactly."""
@@ -288,13 +289,12 @@ class LanguageModel:
         # START, which has no probability, sorts last.
         order = log_probs.sort(descending=True, stable=True).indices[:-1].tolist()
         if beginning:
-            start = beginning.lower()
-            order = [
-                id
-                for id in order
-                if id >= len(SPECIAL_TOKENS) and self.vocabulary.word_of(id).lower().startswith(start)
-            ]
+            order = beginning_with(beginning, order, self.vocabulary)
         return [NextWord(self.vocabulary.word_of(id), log_probs[id].item()) for id in order[:k]]
+
+    def to_huggingface(self) -> Any:
+        """The model and the tokenizer for Hugging Face's transformers (extra `[hf]`)."""
+        return import_module("langmodel.huggingface").from_langmodel(self)  # a face, which lies above
 
 
 def load(path: str | Path, device: str = "cpu", *, network_only: bool = False) -> LanguageModel:

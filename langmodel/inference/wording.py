@@ -1,6 +1,6 @@
 """Between the words that people read and name, and the ids that are drawn."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import torch
@@ -115,3 +115,9 @@ def _word_score(word: str, id: int, row: list[float], vocabulary: Vocabulary) ->
         if expected
         else None,
     )
+
+
+def beginning_with(beginning: str, ids: Iterable[int], vocabulary: Vocabulary) -> list[int]:
+    """Those of the ids whose words begin so, in any case; special tokens are no words."""
+    words = (id for id in ids if id >= len(SPECIAL_TOKENS))
+    return [id for id in words if vocabulary.word_of(id).lower().startswith(beginning.lower())]
