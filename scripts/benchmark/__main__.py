@@ -16,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from classification import classification
 from gpu import gpu
 from inference import inference
 from memory import memory
@@ -36,6 +37,7 @@ SUITES: dict[str, Callable[[str], Iterator[Row]]] = {
     "tutorial": lambda _: tutorial(),
     "memory": lambda _: memory(),
     "inference": lambda _: inference(),
+    "classification": lambda _: classification(),
     "gpu": lambda _: gpu(),
 }
 """Each is given the text to preprocess."""
