@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain, islice, tee
 from pathlib import Path
@@ -10,6 +11,7 @@ import click
 
 from langmodel.cli.advice import ApostropheAdvice, UnknownWords
 from langmodel.cli.options import (
+    MAX_THREADS,
     Choice,
     device_option,
     model_argument,
@@ -19,12 +21,14 @@ from langmodel.cli.options import (
     threads_option,
     warned_if_wrapped,
 )
+from langmodel.cores import usable_cores
 from langmodel.display.bars import counted
 from langmodel.errors import ConfigError
 from langmodel.formats.score_page import colored_line
 from langmodel.formats.score_tables import FORMATS, LN_OF_BASE, Style
 from langmodel.inference.language_model import load
-from langmodel.inference.results import TextPlace
+from langmodel.inference.parallel import score_in_processes
+from langmodel.inference.results import SentenceScore, TextPlace
 from langmodel.network.architecture import CONTEXTS
 from langmodel.network.device import prepare_cpu
 from langmodel.text.decoding import ROW_BREAKS
@@ -67,6 +71,10 @@ from langmodel.text.sources import read_documents
     "--sentences", type=Choice(SENTENCES), default="line", show_default=True,
     help="line: one row per line. punkt: one row per sentence, with its place in the text (tsv, jsonl).",
 )  # fmt: skip
+@click.option(
+    "--workers", type=click.IntRange(1, MAX_THREADS), default=1, show_default=True,
+    help="Processes that score blocks of lines, each with a share of the cores.",
+)  # fmt: skip
 @reading_options
 @network_only_option
 @device_option
@@ -85,6 +93,7 @@ def command(
     srilm_unk: bool,
     context: str,
     sentences: str,
+    workers: int,
     column: str | None,
     field: str | None,
     encoding: str | None,
@@ -111,8 +120,10 @@ def command(
             raise ConfigError(f"{flag} is for --format {' and '.join(formats)}; leave it out")
     if per_word and written:
         raise ConfigError("--per-word and --words exclude each other")
+    if workers > 1 and (context != "sentence" or device not in ("auto", "cpu")):
+        raise ConfigError("--workers are for --context sentence on a CPU; leave it out")
     prepare_cpu(threads)
-    lm = load(model, device, network_only=network_only)
+    lm = load(model, "cpu" if workers > 1 else device, network_only=network_only)
     splits = sentences != "line"
     style = Style(base or "e", per_word, header, file, srilm_debug, srilm_unk, splits, written, mask_unknown)
     chosen = FORMATS[format_]
@@ -121,15 +132,25 @@ def command(
     first = list(islice(lines, 1))  # a file that cannot be read is refused before a header is printed
     read = counted(chain(first, lines), "scoring", answered=True)
     advice = ApostropheAdvice(lm)
+
+    def scored(texts: Iterable[str]) -> Iterator[SentenceScore]:
+        detail = chosen.detail(style)
+        if workers == 1:
+            return lm.score_lines(texts, context, detail=detail)
+        return score_in_processes(
+            model, texts, workers=workers, threads=threads or max(1, usable_cores() // workers),
+            detail=detail, network_only=network_only,
+        )  # fmt: skip
+
     if splits:
         texts, placed = tee(read_sentences(read, lm.pipeline, sentences))
-        scores = lm.score_lines((sentence.text for sentence in texts), context, detail=chosen.detail(style))
+        scores = scored(sentence.text for sentence in texts)
         scores = (
             replace(score, place=TextPlace(s.line, s.char_start, s.end_line, s.char_end))
             for score, s in zip(scores, placed, strict=False)
         )
     else:
-        scores = lm.score_lines(warned_if_wrapped(read, sentences), context, detail=chosen.detail(style))
+        scores = scored(warned_if_wrapped(read, sentences))
     if color:
         is_shown = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
         for score in advice.watched(scores):

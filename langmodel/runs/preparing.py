@@ -1,9 +1,7 @@
 """`langmodel.preprocess`: raw text -> a corpus, as the command does it."""
 
-import multiprocessing
-import signal
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 from langmodel.cores import usable_cores
 from langmodel.display.narration import Narrator, Silent
 from langmodel.errors import ConfigError
+from langmodel.processes import process_pool
 from langmodel.text.corpus import Corpus, open_corpus
 from langmodel.text.corpus_files import is_corpus
 from langmodel.text.decoding import UTF_8
@@ -144,14 +143,8 @@ def _executor(workers: int, given: Executor | None) -> Iterator[Executor | None]
     if given is not None or workers == 1:
         yield given
         return
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_leave_interrupts_to_parent) as pool:
+    with process_pool(workers) as pool:
         yield pool
-
-
-def _leave_interrupts_to_parent() -> None:
-    """Ctrl-C reaches every process of a terminal."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _worth_sharing_out(sources: Sequence[str]) -> bool:

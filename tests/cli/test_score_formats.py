@@ -210,3 +210,18 @@ def test_neural_complexity_numbers_lines_that_have_words():
 
 def test_srilm_says_nothing_of_no_sentences():
     assert written("srilm", [""], file="x") == ["file x: 0 sentences, 0 words, 0 OOVs"]
+
+
+def test_two_processes_score_what_one_does_line_for_line(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lm = make_model(words=tuple("abcde"))
+    save_model(tmp_path / "m.safetensors", SavedModel(
+        network=lm.network, vocabulary=lm.vocabulary, pipeline=lm.pipeline, context="sentence"))  # fmt: skip
+    (tmp_path / "t").write_text("".join(f"{'a b c d e '[: 2 * (n % 6)]}\n" for n in range(5_000)))
+    outputs = []
+    for more in ("--workers 1 --threads 1", "--workers 2 --threads 1"):
+        assert run(f"score m.safetensors t {more}".split()) == 0
+        outputs.append(capsys.readouterr().out)
+    assert outputs[0] == outputs[1] and outputs[0].count("\n") == 5_001
+    assert run("score m.safetensors t --workers 2 --context document".split()) == 2
+    assert "--workers are for --context sentence" in capsys.readouterr().err
