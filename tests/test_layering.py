@@ -11,7 +11,8 @@ PACKAGE = Path(__file__).parent.parent / "langmodel"
 
 ROOMS = [
     "errors", "cores", "configuration", "intervals", "processes", "text", "nbest", "ngrams", "network",
-    "storage", "training", "inference", "classification", "reference", "formats", "display", "runs", "web", "cli",
+    "storage", "training", "inference", "classification", "reference", "formats", "display", "runs",
+    "web", "cli",
 ]  # fmt: skip
 
 MAY_IMPORT = {room: set(ROOMS[: index + 1]) for index, room in enumerate(ROOMS)}

@@ -52,8 +52,19 @@ GROUPS = {
 
 
 class _Command(Sections):
+    """`--resume` may be followed by `auto`; click has no flag with a value that can be left out."""
+
     groups = GROUPS
     presets = ("Presets, with test perplexities (PTB: network alone; novel: with n-grams)", PRESETS)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        joined: list[str] = []
+        for arg in args:
+            if arg == "auto" and joined and joined[-1] == "--resume":
+                joined[-1] = "--resume-auto"
+            else:
+                joined.append("--resume-auto" if arg == "--resume=auto" else arg)
+        return super().parse_args(ctx, joined)
 
 
 @click.command("train", cls=_Command)
@@ -154,8 +165,10 @@ class _Command(Sections):
 )  # fmt: skip
 @click.option(
     "--resume", is_flag=True,
-    help="Go on where the run in the directory stopped; with more --epochs, make it longer.",
+    help="Go on where the run in the directory stopped; with more --epochs, make it longer. --resume auto "
+    "begins a run where there is none: for what starts a command again by itself, as torchrun does.",
 )  # fmt: skip
+@click.option("--resume-auto", is_flag=True, hidden=True, help="What --resume auto becomes.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in the directory.")
 @click.option("--baselines/--no-baselines", default=True, help="Compare the result with n-grams in the end.")
 @click.option("--tensorboard", is_flag=True, help="Write the evaluations for TensorBoard too.")
@@ -170,6 +183,7 @@ def command(
     max_minutes: float | None,
     from_model: Path | None,
     resume: bool,
+    resume_auto: bool,
     overwrite: bool,
     baselines: bool,
     tensorboard: bool,
@@ -187,10 +201,14 @@ def command(
     chosen = chosen_settings(preset, config_file, given(settings))
     with quitting_at_once():
         from langmodel.display.narration import Narrator
-        from langmodel.runs.run_directory import RunOptions
+        from langmodel.runs.run_directory import RunOptions, has_begun
         from langmodel.runs.training import run_training
         from langmodel.text.corpus import open_corpus
 
+    if resume_auto and (resume := has_begun(output)):
+        from_model = minutes = None  # the run has its own weights and its plan by now
+        overwrite = False
+    overwrite = overwrite or (resume_auto and not resume)
     options = RunOptions(
         minutes=minutes,
         max_minutes=max_minutes,

@@ -117,6 +117,11 @@ def train_in(
     return 0
 
 
+def has_begun(directory: Path) -> bool:
+    """Whether there is a save to go on from."""
+    return any((directory / name).exists() for name in (LAST, PREVIOUS))
+
+
 @dataclass(frozen=True)
 class _Run:
     directory: Path

@@ -2,6 +2,8 @@
 
 import gc
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +11,8 @@ from typing import Any
 
 import torch
 from torch import distributed, nn
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from langmodel.errors import ConfigError
@@ -88,6 +92,38 @@ def _number_of(variable: str) -> int:
     return int(value)
 
 
+def _meeting_place() -> dict[str, Any]:
+    """Where the processes find each other: torchrun's store, in a part that no earlier start has used.
+
+    On one machine torchrun keeps its store when it starts the processes again, and what a lost one left
+    there sends the new ones to addresses that are gone. Several machines count their starts apart, and get the
+    default.
+    """
+    restarts = os.environ.get("TORCHELASTIC_RESTART_COUNT")
+    if restarts is None or os.environ.get("LOCAL_WORLD_SIZE") != os.environ["WORLD_SIZE"]:
+        return {}
+    store, rank, count = next(iter(rendezvous("env://")))
+    return {
+        "store": PrefixStore(f"start-{restarts}", store), "rank": rank, "world_size": count,
+    }  # fmt: skip
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """SIGTERM ends the process at once, as a handler in Python cannot while PyTorch waits for others.
+
+    torchrun sends it where one of them is lost, and would wait half a minute before it kills the rest.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 @contextmanager
 def process_group(device: torch.device) -> Iterator[tuple[Ranks, torch.device]]:
     """This process's rank, and its device: on CUDA, the card with its local number.
@@ -111,7 +147,10 @@ def process_group(device: torch.device) -> Iterator[tuple[Ranks, torch.device]]:
         device = torch.device("cuda", local)
         torch.cuda.set_device(device)
         options["device_id"] = device
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", **options)
+    with _ended_by_sigterm():
+        distributed.init_process_group(
+            "nccl" if device.type == "cuda" else "gloo", **_meeting_place(), **options
+        )
     try:
         yield Ranks(distributed.get_rank(), distributed.get_world_size()), device
         distributed.barrier()  # a process that goes while others still talk takes them down

@@ -208,3 +208,28 @@ def test_a_run_whose_directory_is_moved_stops_and_writes_nothing_elsewhere(
     assert train("r", "--epochs 1") == 1
     assert "moved or removed while this run was writing into it" in capsys.readouterr().err
     assert list((tmp_path / "r").iterdir()) == []
+
+
+def test_resume_auto_begins_goes_on_and_leaves_a_finished_run_alone(tmp_path, poem_corpus, capsys):
+    small = [
+        "--embedding-size",
+        "4",
+        "--hidden-size",
+        "4",
+        "--epochs",
+        "2",
+        "--no-baselines",
+        "--threads",
+        "1",
+    ]
+    command = ["train", str(poem_corpus.path), "-o", str(tmp_path / "r"), *small, "--resume", "auto"]
+    assert run(command) == 0
+    whole = (tmp_path / "r" / "last.safetensors").read_bytes()
+    capsys.readouterr()
+    assert run(command) == 0
+    assert "finished" in capsys.readouterr().out
+    assert (tmp_path / "r" / "last.safetensors").read_bytes() == whole
+    stopped = ["train", str(poem_corpus.path), "-o", str(tmp_path / "s"), *small]
+    assert run([*stopped, "--max-minutes", "0.00001"]) == 0
+    assert run([*stopped, "--resume=auto"]) == 0
+    assert (tmp_path / "s" / "last.safetensors").read_bytes() == whole
