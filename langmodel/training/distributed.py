@@ -95,8 +95,8 @@ def _number_of(variable: str) -> int:
 def _meeting_place() -> dict[str, Any]:
     """Where the processes find each other: torchrun's store, in a part that no earlier start has used.
 
-    On one machine torchrun keeps its store when it starts the processes again, and what a lost one left
-    there sends the new ones to addresses that are gone. Several machines count their starts apart, and get the
+    On one machine torchrun keeps its store when it starts the processes again, and what a lost one left there
+    sends the new ones to addresses that are gone. Several machines count their starts apart, and get the
     default.
     """
     restarts = os.environ.get("TORCHELASTIC_RESTART_COUNT")
