@@ -11,7 +11,7 @@ from langmodel.storage.model_file import SavedModel, save_model
 from langmodel.text.pipeline import Pipeline
 
 ROOT = Path(__file__).parent.parent.parent
-DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 NOVEL = """The cat sat on the mat. The dog saw the cat, and the cat ran.
