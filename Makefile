@@ -24,7 +24,7 @@ peers-test: .venv/peers
 	$(BIN)/pytest tests/peers tests/test_drop_ins.py -rs
 
 .venv/peers: .venv/installed
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[hf,onnx]' onnxruntime minicons lm-eval
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[cluster,hf,onnx]' onnxruntime minicons lm-eval
 	$(BIN)/python -m pip install --quiet --no-deps pyctcdecode==0.5.0 pygtrie==2.6.2  # it asks for an old NumPy
 	touch $@
 

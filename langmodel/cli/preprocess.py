@@ -61,6 +61,10 @@ from langmodel.text.tokenizers import TOKENIZERS
 )
 @reading_options
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: all usable cores]")
+@click.option(
+    "--cluster", metavar="tcp://HOST:PORT|local:N",
+    help="A Dask scheduler whose workers tokenize, or N processes here under one; the same bytes.",
+)  # fmt: skip
 @setting(PreprocessConfig, "--seed", "Decides what is held out.")
 def command(
     sources: tuple[str, ...],
@@ -70,6 +74,7 @@ def command(
     lowercase: bool | None,
     vocabulary_from: Path | None,
     workers: int | None,
+    cluster: str | None,
     column: str | None,
     field: str | None,
     encoding: str | None,
@@ -93,5 +98,6 @@ def command(
         test=test,
         vocabulary_from=vocabulary_from,
         workers=workers,
+        cluster=cluster,
     )
     Narrator().tell(corpus_report(corpus))

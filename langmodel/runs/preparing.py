@@ -40,6 +40,7 @@ def preprocess(
     clean: str | None = None,
     workers: int | None = None,
     executor: Executor | None = None,
+    cluster: str | None = None,
     quiet: bool = False,
     **settings: Any,
 ) -> Corpus:
@@ -47,8 +48,9 @@ def preprocess(
 
     `settings` are fields of PreprocessConfig (`vocabulary_size=20_000, min_count=2`); `lowercase` is short
     for `case="lower"` or `case="keep"`. `executor` does the work in place of processes of this machine, of
-    which `workers` are started otherwise. A corpus that is in the directory is replaced. Raises ConfigError
-    for unknown settings, CorpusError for text that cannot be used.
+    which `workers` are started otherwise; `cluster` is the address of a Dask scheduler, or `local:N`. A corpus
+    that is in the directory is replaced. Raises ConfigError for unknown settings, CorpusError for text that
+    cannot be used.
     """
     named = [sources] if isinstance(sources, str | Path) else list(sources)
     narrator = Silent() if quiet else Narrator()
@@ -63,6 +65,7 @@ def preprocess(
         vocabulary_from=None if vocabulary_from is None else Path(vocabulary_from),
         workers=workers,
         executor=executor,
+        cluster=cluster,
     )
 
 
@@ -99,14 +102,17 @@ def run_preprocess(
     vocabulary_from: Path | None = None,
     workers: int | None = None,
     executor: Executor | None = None,
+    cluster: str | None = None,
 ) -> Corpus:
     """What `preprocess` and the command have in common."""
+    if cluster is not None and (workers is not None or executor is not None):
+        raise ConfigError("--cluster has workers of its own; leave out --workers")
     if workers is None:
         workers = usable_cores() if _worth_sharing_out(sources) else 1
     words = None if vocabulary_from is None else words_of(vocabulary_from)
     replaces = is_corpus(output)
     notes: list[str] = []
-    with narrator.bar("preprocessing") as bar, _executor(workers, executor) as pool:
+    with narrator.bar("preprocessing") as bar, _executor(workers, executor, cluster) as pool:
         corpus = encode(
             sources,
             output,
@@ -138,8 +144,14 @@ def words_of(path: Path) -> tuple[Vocabulary, Pipeline]:
 
 
 @contextmanager
-def _executor(workers: int, given: Executor | None) -> Iterator[Executor | None]:
-    """The given one, or a pool of processes, or none for one worker."""
+def _executor(workers: int, given: Executor | None, cluster: str | None) -> Iterator[Executor | None]:
+    """The given one, or a cluster's, or a pool of processes, or none for one worker."""
+    if cluster is not None:
+        from langmodel.text.cluster import cluster as connected
+
+        with connected(cluster) as executor:
+            yield executor
+        return
     if given is not None or workers == 1:
         yield given
         return

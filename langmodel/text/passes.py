@@ -114,7 +114,9 @@ def _encode_all(
             yield name, encode_batch(settings, passages)
         return
     waiting: deque[tuple[str, Future[EncodedBatch]]] = deque()
-    limit = 2 * (os.cpu_count() or 1) + 2
+    limit: int = getattr(
+        executor, "ahead", 2 * (os.cpu_count() or 1) + 2
+    )  # a cluster's own, or this machine's
     for name, passages in batches:
         waiting.append((name, executor.submit(encode_batch, settings, passages)))
         if len(waiting) >= limit:

@@ -1,0 +1,92 @@
+"""A real Dask cluster of processes: the same bytes, also when a worker dies, and what is refused."""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from conftest import POEM
+
+from langmodel.cli.main import run
+from langmodel.runs.preparing import preprocess
+from langmodel.text import passes
+
+distributed = pytest.importorskip("distributed", reason="make peers-test installs dask")
+
+
+@pytest.fixture
+def text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(passes, "BATCH_CHARACTERS", 4_000)
+    file = tmp_path / "text.txt"
+    file.write_text("".join(f"{POEM}the word{n} sat . \n" for n in range(600)))
+    return file
+
+
+def files_of(directory: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in sorted(directory.iterdir()) if file.is_file()}
+
+
+def test_the_bytes_are_those_of_one_process(text, tmp_path):
+    preprocess(text, tmp_path / "one", workers=1, quiet=True)
+    expected = files_of(tmp_path / "one")
+    for address in ("local:1", "local:2"):
+        assert run(["preprocess", str(text), "-o", str(tmp_path / address[-1]), "--cluster", address]) == 0
+        found = files_of(tmp_path / address[-1])
+        for name in ("train.npy", "valid.npy", "test.npy", "vocabulary.json"):
+            assert found[name] == expected[name]
+
+
+def test_a_worker_that_dies_is_replaced_and_the_bytes_are_the_same(text, tmp_path):
+    preprocess(text, tmp_path / "one", workers=1, quiet=True)
+    made = distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None)
+    with made as cluster:
+        pids = [worker.pid for worker in cluster.workers.values()]
+
+        def kill() -> None:
+            time.sleep(0.5)
+            os.kill(pids[0], signal.SIGKILL)
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        preprocess(text, tmp_path / "two", cluster=cluster.scheduler_address, quiet=True)
+        killer.join()
+    assert files_of(tmp_path / "two")["train.npy"] == files_of(tmp_path / "one")["train.npy"]
+    assert files_of(tmp_path / "two")["vocabulary.json"] == files_of(tmp_path / "one")["vocabulary.json"]
+
+
+@pytest.mark.parametrize(("address", "said"), [
+    ("tcp://127.0.0.1:9", "no scheduler answers there"), ("local:0", "local:N with N"),
+    ("here", "expected tcp"),
+])  # fmt: skip
+def test_addresses_without_a_scheduler_are_one_line(text, tmp_path, capsys, monkeypatch, address, said):
+    monkeypatch.setattr("langmodel.text.cluster.SECONDS_TO_CONNECT", 1)
+    assert run(["preprocess", str(text), "-o", str(tmp_path / "c"), "--cluster", address]) == 2
+    assert said in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "c").exists()
+
+
+def test_a_cluster_without_workers_and_one_of_another_version(text, tmp_path, capsys, monkeypatch):
+    with distributed.LocalCluster(n_workers=0, dashboard_address=None) as cluster:
+        command = ["preprocess", str(text), "-o", str(tmp_path / "c"), "--cluster", cluster.scheduler_address]
+        assert run(command) == 2
+        assert "has no workers" in capsys.readouterr().err
+        cluster.scale(1)
+        with distributed.Client(cluster) as client:
+            client.wait_for_workers(1)
+        monkeypatch.setattr("langmodel.text.cluster.__version__", "9.9")
+        assert run(command) == 2
+        assert "the bytes would not be the same" in capsys.readouterr().err
+    assert run([*command, "--workers", "2"]) == 2
+
+
+def test_the_scheduler_s_death_is_one_line_and_nothing_half_made_is_left(text, tmp_path, capsys):
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
+        address = cluster.scheduler_address
+        threading.Timer(0.4, cluster.close).start()
+        code = run(["preprocess", str(text), "-o", str(tmp_path / "c"), "--cluster", address])
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert (code, "Traceback" in error) in ((1, False), (0, False), (2, False))
+    if code:
+        assert "scheduler" in error and not (tmp_path / "c").exists()
