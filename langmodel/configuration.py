@@ -21,12 +21,15 @@ class Limits:
     above: float = -math.inf
     under: float = math.inf
     choices: tuple[str, ...] = ()
+    finite: bool = False
 
     def allow(self, value: Any) -> bool:
         if self.choices:
             return value in self.choices
         if not isinstance(value, int | float):
             return True
+        if self.finite and math.isinf(value):
+            return False
         return self.least <= value <= self.most and self.above < value < self.under  # NaN is in no range
 
     @property
@@ -34,16 +37,25 @@ class Limits:
         """After "must be"."""
         if self.choices:
             return f"one of {', '.join(self.choices)}"
-        low = f"at least {self.least:g}" if self.least > -math.inf else ""
-        low = f"over {self.above:g}" if self.above > -math.inf else low
-        high = f"at most {self.most:g}" if self.most < math.inf else ""
-        high = f"under {self.under:g}" if self.under < math.inf else high
-        return " and ".join(part for part in (low, high) if part)
+        if self.least > -math.inf and self.most < math.inf:
+            return f"from {_shown(self.least)} to {_shown(self.most)}"
+        low = f"at least {_shown(self.least)}" if self.least > -math.inf else ""
+        low = f"over {_shown(self.above)}" if self.above > -math.inf else low
+        high = f"at most {_shown(self.most)}" if self.most < math.inf else ""
+        high = f"under {_shown(self.under)}" if self.under < math.inf else high
+        return " and ".join(part for part in (low, high, "finite" if self.finite else "") if part)
 
 
-def setting(default: Any, about: str, **limits: Any) -> Any:
-    """A field with its line of help and its `Limits`; of a tuple, each part has to keep them."""
-    return field(default=default, metadata={"about": about, "limits": Limits(**limits)})
+def _shown(number: float) -> str:
+    return f"{number:,}" if isinstance(number, int) else f"{number:g}"
+
+
+def setting(default: Any, about: str, *, off: str = "", **limits: Any) -> Any:
+    """A field with its line of help and its `Limits`; of a tuple, each part has to keep them.
+
+    `off` names the flag that switches a yes-or-no setting off, if it is not `no-` and the name.
+    """
+    return field(default=default, metadata={"about": about, "off": off, "limits": Limits(**limits)})
 
 
 def settings(config: Any) -> dict[str, Field[Any]]:

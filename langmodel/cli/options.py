@@ -167,15 +167,19 @@ def setting(config: type, flag: str, help: str, **parameters: Any) -> Callable[[
     return click.option(flag, name, default=None, help=f"{help}  [default: {shown}]", **parameters)
 
 
-def settings_options(config: type) -> Callable[[F], F]:
-    """An option for every field that carries its help (`configuration.setting`)."""
+def settings_options(config: type, **types: Any) -> Callable[[F], F]:
+    """An option for every field that carries its help (`configuration.setting`); `types` stand in for the
+    fields' own.
+    """
 
     def add(command: F) -> F:
         for name, field in reversed(settings(config).items()):
             limits, flag = field.metadata["limits"], f"--{name.replace('_', '-')}"
             parameters: dict[str, Any] = {}
-            if field.type is bool:
-                flag = f"{flag}/--no-{name.replace('_', '-')}"
+            if name in types:
+                parameters["type"] = types[name]
+            elif field.type is bool:
+                flag = f"{flag}/--{field.metadata['off'] or f'no-{flag[2:]}'}"
             elif isinstance(field.default, tuple):
                 kind = type(field.default[0])
                 parameters["type"] = Several(kind, CALLED[kind], limits.choices)

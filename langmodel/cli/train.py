@@ -6,20 +6,11 @@ from typing import Any
 
 import click
 
-from langmodel.cli.options import Choice, Several, device_option, given, setting, threads_option
+from langmodel.cli.options import Choice, device_option, given, settings_options, threads_option
 from langmodel.cli.sections import Sections
 from langmodel.errors import InputError
-from langmodel.network.architecture import CELL_NAMES, CONTEXTS
 from langmodel.runs.signals import quitting_at_once
-from langmodel.training.config import (
-    AVERAGES,
-    ON_NONFINITE,
-    OPTIMIZERS,
-    PRECISIONS,
-    SCHEDULES,
-    TrainingConfig,
-    chosen_settings,
-)
+from langmodel.training.config import TrainingConfig, chosen_settings
 from langmodel.training.presets import PRESETS
 
 
@@ -76,81 +67,7 @@ class _Command(Sections):
     help="Named settings, listed above; flags win.",
 )
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="Settings in TOML; flags win.")
-@setting(TrainingConfig, "--cell", "Recurrent cell.", type=Choice(CELL_NAMES))
-@setting(TrainingConfig, "--embedding-size", "Word vectors; 0: one-hot input, as in the tutorial.")
-@setting(TrainingConfig, "--hidden-size", "Units per layer; or each layer's, as in 512,1024.",
-         type=Several(int, "a whole number"))  # fmt: skip
-@setting(TrainingConfig, "--layers", "Recurrent layers.")
-@setting(TrainingConfig, "--tied/--untied", "Output layer shares the embedding.")
-@setting(TrainingConfig, "--bias/--no-bias", "Bias vectors.")
-@setting(TrainingConfig, "--dropout", "Of input, between layers, of output; or each, as in 0.4,0.25,0.4.",
-         type=Several(float, "a number"))  # fmt: skip
-@setting(TrainingConfig, "--word-dropout", "Of whole words of the vocabulary.")
-@setting(TrainingConfig, "--weight-drop", "Of the recurrent matrices' entries.")
-@setting(
-    TrainingConfig, "--ngrams",
-    "Longest n-grams to mix with the finished network, or an ARPA file of them; 0: none.", type=_Ngrams(),
-)  # fmt: skip
-@setting(
-    TrainingConfig, "--sampled-softmax/--exact-softmax",
-    "In most steps, take the softmax over the targets and a growing share of the other words.",
-)  # fmt: skip
-@setting(TrainingConfig, "--ar", "Activation regularisation: weight of the output's mean square.")
-@setting(TrainingConfig, "--tar", "Temporal activation regularisation: of its change from step to step.")
-@setting(
-    TrainingConfig,
-    "--context",
-    "document: the state is carried on. sentence: each starts at zero.",
-    type=Choice(CONTEXTS),
-)
-@setting(
-    TrainingConfig, "--backward/--forward",
-    "Read texts from their end: a second network for train-classifier --from, and for nothing else.",
-)  # fmt: skip
-@setting(TrainingConfig, "--bptt", "Time steps per truncated-BPTT window.")
-@setting(TrainingConfig, "--random-bptt/--fixed-bptt", "Windows of random length, bptt on average.")
-@setting(TrainingConfig, "--partial-shuffle/--in-order", "Each epoch begins every column elsewhere.")
-@setting(TrainingConfig, "--batch-size", "Columns, or sentences, side by side.")
-@setting(TrainingConfig, "--optimizer", "How weights are updated.", type=Choice(OPTIMIZERS))
-@setting(
-    TrainingConfig,
-    "--schedule",
-    "Of the learning rate. halve: the tutorial's rule, when the evaluated loss rises. plateau: a quarter "
-    "whenever it is not the lowest so far.",
-    type=Choice(SCHEDULES),
-)
-@setting(TrainingConfig, "--learning-rate", "The schedule's highest.")
-@setting(TrainingConfig, "--weight-decay", "Pull of weights towards zero.")
-@setting(TrainingConfig, "--clip", "Largest norm of the gradient; 0: off.")
-@setting(
-    TrainingConfig,
-    "--average",
-    "Evaluate and save averaged weights. ema: exponential. tail: over the last 30% of the steps. nt-asgd: "
-    "since the loss stopped falling.",
-    type=Choice(AVERAGES),
-)
-@setting(TrainingConfig, "--epochs", "Passes over the training split.")
-@setting(TrainingConfig, "--patience", "Evaluations without improvement before stopping; 0: never.")
-@setting(TrainingConfig, "--evaluate-every", "Steps between evaluations; 0: once an epoch.")
-@setting(
-    TrainingConfig,
-    "--on-nonfinite",
-    "When the loss is not finite: stop, or skip the step.",
-    type=Choice(ON_NONFINITE),
-)
-@setting(TrainingConfig, "--skip-limit", "Steps that may be skipped in a row.")
-@setting(
-    TrainingConfig,
-    "--precision",
-    "Of a GPU's recurrent layers; float16 has their fastest kernels. A CPU takes float32.",
-    type=Choice(PRECISIONS),
-)
-@setting(
-    TrainingConfig,
-    "--cuda-graphs/--no-cuda-graphs",
-    "Record a GPU's kernels once, and replay them (not tried yet).",
-)
-@setting(TrainingConfig, "--seed", "Of weights, dropout and order.")
+@settings_options(TrainingConfig, ngrams=_Ngrams())
 @click.option(
     "--minutes",
     type=float,

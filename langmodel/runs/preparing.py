@@ -48,9 +48,9 @@ def preprocess(
 
     `settings` are fields of PreprocessConfig (`vocabulary_size=20_000, min_count=2`); `lowercase` is short
     for `case="lower"` or `case="keep"`. `executor` does the work in place of processes of this machine, of
-    which `workers` are started otherwise; `cluster` is the address of a Dask scheduler, or `local:N`. A corpus
-    that is in the directory is replaced. Raises ConfigError for unknown settings, CorpusError for text that
-    cannot be used.
+    which `workers` are started otherwise; `cluster` is the address of a Dask scheduler, or `local:N`. A
+    corpus that is in the directory is replaced. Raises ConfigError for unknown settings, CorpusError for text
+    that cannot be used.
     """
     named = [sources] if isinstance(sources, str | Path) else list(sources)
     narrator = Silent() if quiet else Narrator()

@@ -1,14 +1,14 @@
-"""Every setting of a training run, with its default; imports no torch."""
+"""Every setting of a training run, with its default, its help and its limits; imports no torch."""
 
-import math
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from langmodel.configuration import check_settings, setting, typed_settings
 from langmodel.errors import ConfigError
-from langmodel.network.architecture import CONTEXTS, Architecture
+from langmodel.network.architecture import CELL_NAMES, CONTEXTS, Architecture
 from langmodel.training.presets import PRESETS
 
 OPTIMIZERS = ("sgd", "adamw")
@@ -25,102 +25,84 @@ AVERAGES = ("none", "ema", "tail", "nt-asgd")
 class TrainingConfig:
     """The network and how it is trained. Same config, corpus, machine and threads: same bits."""
 
-    cell: str = "lstm"
-    embedding_size: int = 256
-    """0: no embedding; words select columns of the first layer's input matrix."""
-    hidden_size: tuple[int, ...] = (384,)
-    """Units per layer: one number for all layers, or one for each."""
-    layers: int = 1
-    tied: bool = True
-    bias: bool = True
-    dropout: tuple[float, ...] = (0.3,)
-    """Of input, between layers, and of output: one rate for all, or each."""
-    word_dropout: float = 0.0
-    """Share of the vocabulary whose embedding is dropped in a window."""
-    weight_drop: float = 0.0
-    """Share of the recurrent matrices' entries that is dropped in a window."""
-    ar: float = 0.0
-    """Weight of activation regularisation (mean square of the last layer's output)."""
-    tar: float = 0.0
-    """Weight of temporal activation regularisation (mean square of its change)."""
-    sampled_softmax: bool = False
-    """The softmax of most steps is over the targets and a growing share of the other words."""
-    ngrams: int = 5
-    """Longest n-grams that are mixed with the finished network; 0: none."""
-    context: str = "document"
-    """`document` carries the state from window to window; `sentence` starts each sentence at zero."""
-    backward: bool = False
-    """Texts are read from their end: a network for a classifier to begin with, and for nothing else."""
-    bptt: int = 35
-    """Time steps per truncated-BPTT window."""
-    random_bptt: bool = False
-    """Windows of random length, bptt on average; the rate of a step is scaled by its length."""
-    partial_shuffle: bool = False
-    """Every epoch begins each column of the document at another place."""
-    batch_size: int = 20
-    """Columns of the document, or sentences, read side by side."""
-    optimizer: str = "adamw"
-    schedule: str = "one-cycle"
-    learning_rate: float = 6e-3
-    """The highest rate that the schedule reaches."""
-    weight_decay: float = 0.0
-    clip: float = 0.25
-    """Largest norm of the whole gradient (mean nats per token); 0: not clipped."""
-    average: str = "none"
-    """An average of the weights that is judged and kept in their place."""
-    epochs: float = 6
-    """Passes over the training split; 2.5 ends in the middle of the third."""
-    patience: int = 5
-    """Stop after this many evaluations in a row without a better validation loss; 0: never."""
-    evaluate_every: int = 0
-    """Steps between evaluations; 0: at the end of every epoch."""
-    on_nonfinite: str = "stop"
-    """When loss or gradient is not a finite number: `stop`, or `skip` the step."""
-    skip_limit: int = 10
-    """Steps that may be skipped in a row."""
-    precision: str = "float32"
-    """Of a GPU's recurrent layers; `float16` also makes the other products TF32. A CPU takes float32."""
-    cuda_graphs: bool = False
-    """A GPU's kernels of a step are recorded once for every length of window, and replayed."""
-    seed: int = 1
+    cell: str = setting("lstm", "Recurrent cell.", choices=CELL_NAMES)
+    embedding_size: int = setting(256, "Word vectors; 0: one-hot input, as in the tutorial.", least=0)
+    hidden_size: tuple[int, ...] = setting(
+        (384,), "Units per layer; or each layer's, as in 512,1024.", least=1
+    )
+    layers: int = setting(1, "Recurrent layers.", least=1)
+    tied: bool = setting(True, "Output layer shares the embedding.", off="untied")
+    bias: bool = setting(True, "Bias vectors.")
+    dropout: tuple[float, ...] = setting(
+        (0.3,), "Of input, between layers, of output; or each, as in 0.4,0.25,0.4.", least=0, under=1
+    )
+    word_dropout: float = setting(0.0, "Of whole words of the vocabulary.", least=0, under=1)
+    weight_drop: float = setting(0.0, "Of the recurrent matrices' entries.", least=0, under=1)
+    ar: float = setting(
+        0.0, "Activation regularisation: weight of the output's mean square.", least=0, finite=True
+    )
+    tar: float = setting(
+        0.0, "Temporal activation regularisation: of its change from step to step.", least=0, finite=True
+    )
+    sampled_softmax: bool = setting(
+        False, "In most steps, take the softmax over the targets and a growing share of the other words.",
+        off="exact-softmax",
+    )  # fmt: skip
+    ngrams: int = setting(
+        5, "Longest n-grams to mix with the finished network, or an ARPA file of them; 0: none.",
+        least=0, most=MAX_NGRAMS,
+    )  # fmt: skip
+    context: str = setting(
+        "document", "document: the state is carried on. sentence: each starts at zero.", choices=CONTEXTS
+    )
+    backward: bool = setting(
+        False,
+        "Read texts from their end: a second network for train-classifier --from, and for nothing else.",
+        off="forward",
+    )  # fmt: skip
+    bptt: int = setting(35, "Time steps per truncated-BPTT window.", least=1)
+    random_bptt: bool = setting(False, "Windows of random length, bptt on average.", off="fixed-bptt")
+    partial_shuffle: bool = setting(False, "Each epoch begins every column elsewhere.", off="in-order")
+    batch_size: int = setting(20, "Columns, or sentences, side by side.", least=1)
+    optimizer: str = setting("adamw", "How weights are updated.", choices=OPTIMIZERS)
+    schedule: str = setting(
+        "one-cycle",
+        "Of the learning rate. halve: the tutorial's rule, when the evaluated loss rises. plateau: a quarter "
+        "whenever it is not the lowest so far.",
+        choices=SCHEDULES,
+    )
+    learning_rate: float = setting(6e-3, "The schedule's highest.", least=0, finite=True)
+    weight_decay: float = setting(0.0, "Pull of weights towards zero.", least=0, finite=True)
+    clip: float = setting(0.25, "Largest norm of the gradient; 0: off.", least=0, finite=True)
+    average: str = setting(
+        "none",
+        "Evaluate and save averaged weights. ema: exponential. tail: over the last 30% of the steps. "
+        "nt-asgd: since the loss stopped falling.",
+        choices=AVERAGES,
+    )
+    epochs: float = setting(6, "Passes over the training split.", above=0, most=MAX_EPOCHS)
+    patience: int = setting(5, "Evaluations without improvement before stopping; 0: never.", least=0)
+    evaluate_every: int = setting(0, "Steps between evaluations; 0: once an epoch.", least=0)
+    on_nonfinite: str = setting(
+        "stop", "When the loss is not finite: stop, or skip the step.", choices=ON_NONFINITE
+    )
+    skip_limit: int = setting(10, "Steps that may be skipped in a row.", least=0)
+    precision: str = setting(
+        "float32",
+        "Of a GPU's recurrent layers; float16 has their fastest kernels. A CPU takes float32.",
+        choices=PRECISIONS,
+    )
+    cuda_graphs: bool = setting(False, "Record a GPU's kernels once, and replay them (not tried yet).")
+    seed: int = setting(1, "Of weights, dropout and order.", least=0, most=MAX_SEED)
 
     def __post_init__(self) -> None:
-        if not 0 < self.epochs <= MAX_EPOCHS:
-            raise ConfigError(f"epochs must be at most {MAX_EPOCHS:,} and over 0, got {self.epochs}")
+        check_settings(self)
         if self.epochs == int(self.epochs):
             object.__setattr__(self, "epochs", int(self.epochs))
-        for name in ("bptt", "batch_size", "layers"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name.replace('_', ' ')} must be at least 1, got {getattr(self, name)}")
-        if not 0 <= self.ngrams <= MAX_NGRAMS:
-            raise ConfigError(f"ngrams must be from 0 to {MAX_NGRAMS}, got {self.ngrams}")
-        for name in ("patience", "evaluate_every", "skip_limit", "seed"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name.replace('_', ' ')} must be at least 0, got {getattr(self, name)}")
-        for name in ("learning_rate", "weight_decay", "clip", "ar", "tar"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
-                raise ConfigError(f"{name.replace('_', ' ')} must be a number of at least 0, got {value}")
         if len(self.dropout) not in (1, 3):
             raise ConfigError(
                 f"dropout is one rate, or three (input, between layers, output), got {len(self.dropout)}"
             )
-        for name, rate in (
-            *(("dropout", rate) for rate in self.dropout),
-            ("word dropout", self.word_dropout),
-            ("weight drop", self.weight_drop),
-        ):
-            if not 0 <= rate < 1:
-                raise ConfigError(f"{name} must be at least 0 and under 1, got {rate}")
-        tables = {
-            "context": CONTEXTS, "optimizer": OPTIMIZERS, "schedule": SCHEDULES, "average": AVERAGES,
-            "on_nonfinite": ON_NONFINITE, "precision": PRECISIONS,
-        }  # fmt: skip
-        for name, known in tables.items():
-            if getattr(self, name) not in known:
-                raise ConfigError(f"unknown {name} {getattr(self, name)!r}; choose from {', '.join(known)}")
-        if self.seed > MAX_SEED:
-            raise ConfigError(f"seed must be at most {MAX_SEED}, got {self.seed}")
         if self.backward:
             object.__setattr__(self, "ngrams", 0)  # they would predict the other neighbour
         if self.context == "sentence" and (self.random_bptt or self.partial_shuffle):
@@ -184,30 +166,5 @@ def _read_toml(file: Path) -> dict[str, Any]:
 
 
 def config_from_mapping(data: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Settings from TOML or JSON, checked by name and type; `learning-rate` may stand for `learning_rate`."""
-    types = {field.name: field.type for field in fields(TrainingConfig)}
-    settings: dict[str, Any] = {}
-    for key, value in data.items():
-        name = key.replace("-", "_")
-        if name not in types:
-            raise ConfigError(f"{where}: unknown setting {key!r}; known: {', '.join(types)}")
-        kind = LISTS.get(name)
-        if kind is None:
-            settings[name] = _typed(value, types[name], where, key)
-        elif not (values := value if isinstance(value, list) else [value]):
-            raise ConfigError(f"{where}: {key} is an empty list")
-        else:
-            settings[name] = tuple(_typed(one, kind, where, key) for one in values)
-    return settings
-
-
-LISTS: dict[str, type] = {"hidden_size": int, "dropout": float}
-"""Settings that may be one value, or a list of this kind."""
-
-
-def _typed(value: Any, kind: Any, where: str, key: str) -> Any:
-    if kind is float and type(value) is int:
-        return float(value)
-    if type(value) is not kind:
-        raise ConfigError(f"{where}: {key} has the wrong type: {value!r}")
-    return value
+    """Settings from TOML or JSON, checked by name and type."""
+    return typed_settings(TrainingConfig, data, where)

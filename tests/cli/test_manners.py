@@ -104,7 +104,7 @@ def test_every_option_of_train_has_its_section_in_the_help(capsys):
 
     names = [name for group in GROUPS.values() for name in group]
     assert len(names) == len(set(names))
-    assert set(names) == {p.name for p in command.params if p.name != "corpus_dir"}
+    assert set(names) == {p.name for p in command.params if p.name not in ("corpus_dir", "resume_auto")}
     shown = out(capsys, "train --help")
     assert (
         shown.index("Presets, with test perplexities")
