@@ -64,7 +64,8 @@ def settings(config: Any) -> dict[str, Field[Any]]:
 
 
 def readable(name: str) -> str:
-    return name.replace("_", " ")
+    """As a person writes it: `top-k`, `batch size`."""
+    return name.replace("_", "-" if len(name.rpartition("_")[2]) == 1 else " ")
 
 
 def check_settings(config: Any) -> None:

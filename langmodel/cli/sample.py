@@ -17,16 +17,17 @@ from langmodel.cli.options import (
     given,
     model_argument,
     network_only_option,
-    setting,
+    settings_options,
     threads_option,
 )
 from langmodel.display.bars import counted
 from langmodel.errors import ConfigError
 from langmodel.formats.score_tables import finite
 from langmodel.inference.drawing import SamplingRequest
+from langmodel.inference.filters import FILTERS
 from langmodel.inference.language_model import LanguageModel, load
 from langmodel.inference.results import SampledSentence
-from langmodel.inference.settings import MAX_SEED, UNK_POLICIES, SamplingSettings
+from langmodel.inference.settings import MAX_SEED, SamplingSettings
 from langmodel.network.device import prepare_cpu
 from langmodel.ngrams.copied_runs import CopiedRuns
 from langmodel.runs.run_corpus import corpus_of_run, open_matching_corpus
@@ -107,27 +108,7 @@ FORMATS = {
     help=f"How many.  [default: {DEFAULT_COUNT}; {DEFAULT_PASSAGES} with --sentences]",
 )
 @click.option("--prefix", default="", help="How every sentence begins.")
-@setting(SamplingSettings, "--temperature", "Below 1: safer; above 1: wilder; 0: always the likeliest word.")
-@setting(SamplingSettings, "--top-k", "Only the k likeliest words; 0: all.")
-@setting(SamplingSettings, "--top-p", "Only the likeliest words that reach this probability together.")
-@setting(SamplingSettings, "--typical-p", "Only the words of most typical surprisal that reach this.")
-@setting(SamplingSettings, "--length", "Exactly so many words; 0: as it comes.")
-@setting(SamplingSettings, "--min-length", "Words at least; END is ruled out until then.")
-@setting(SamplingSettings, "--max-length", "Words at most; a longer sentence is cut off.")
-@setting(SamplingSettings, "--sentences", "In a row, as one passage; the lengths are each sentence's.")
-@setting(
-    SamplingSettings,
-    "--balance/--no-balance",
-    "Quotation marks and brackets close before the end, and none closes what was not opened.",
-)
-@setting(
-    SamplingSettings,
-    "--unk",
-    "reject: UNK is ruled out at each word and the rest renormalised. resample-sentence: whole sentences "
-    "are drawn, those with UNK dropped; a different distribution. keep: UNK may stand. copy-rare: a rare "
-    "word of the training text stands for it, drawn by its frequency.",
-    type=Choice(UNK_POLICIES),
-)
+@settings_options(SamplingSettings)
 @click.option("--prefixes", type=click.Path(path_type=Path), help="A file of prefixes; -n for each.")
 @click.option("--include", multiple=True, metavar="WORD", help="Only sentences with it. Repeatable.")
 @click.option("--ban", multiple=True, metavar="WORD", help="Never draw it. Repeatable.")
@@ -174,7 +155,7 @@ def command(
     wanted = SamplingSettings(**given(settings))
     if prefix and prefixes:
         raise ConfigError("--prefix and --prefixes exclude each other")
-    drawing = {"temperature", "top_k", "top_p", "typical_p"} & set(given(settings))
+    drawing = FILTERS.keys() & given(settings)
     if novelty and format_ != "jsonl":
         raise ConfigError("--novelty is for --format jsonl; add it")
     again = include or max_overlap or novelty or wanted.unk in ("resample-sentence", "copy-rare")

@@ -2,6 +2,7 @@
 
 # B = batch, V = vocabulary
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -91,11 +92,22 @@ def typical_p(p: float) -> Filter:
     return apply
 
 
+def min_p(share: float) -> Filter:
+    """The words at least `share` times as likely as the likeliest (Nguyen et al. 2024)."""
+
+    def apply(logits_BV: Tensor) -> Tensor:
+        least_B1 = logits_BV.amax(1, keepdim=True) + math.log(share)
+        return logits_BV.masked_fill_(logits_BV < least_B1, -torch.inf)
+
+    return apply
+
+
 FILTERS: dict[str, Callable[[SamplingSettings], Filter | None]] = {
     "temperature": lambda settings: temperature(settings.temperature) if settings.temperature != 1 else None,
     "top_k": lambda settings: top_k(settings.top_k) if settings.top_k else None,
     "top_p": lambda settings: top_p(settings.top_p) if settings.top_p < 1 else None,
     "typical_p": lambda settings: typical_p(settings.typical_p) if settings.typical_p < 1 else None,
+    "min_p": lambda settings: min_p(settings.min_p) if settings.min_p else None,
 }
 """In the order in which they are applied; None where a setting leaves the distribution as it is."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 from numbers import Real
 from typing import Any
 
+from langmodel.configuration import check_settings, readable, setting, settings
 from langmodel.errors import ConfigError
 
 MAX_SEED = 2**32 - 1
@@ -24,65 +25,61 @@ UNK_POLICIES = ("reject", "resample-sentence", "keep", "copy-rare")
 class SamplingSettings:
     """Out-of-range values raise ConfigError; lengths count words, a prefix's included."""
 
-    temperature: float = 1.0
-    """0: always the likeliest word."""
-    top_k: int = 0
-    """Only the k likeliest words; 0: all."""
-    top_p: float = 1.0
-    """Only the likeliest words that together reach this probability (Holtzman et al. 2020)."""
-    typical_p: float = 1.0
-    """Only the words of most typical surprisal that together reach this probability (Meister et al. 2023)."""
-    min_length: int = 1
-    max_length: int = 100
-    length: int = 0
-    """Exactly so many words, whatever the least and the most; 0: as it comes."""
-    sentences: int = 1
-    """In a row, as one passage: the state is carried over their ends, as in training; lengths are of each."""
-    balance: bool = True
-    """Quotation marks and brackets close before the end, and none closes what was not opened."""
-    unk: str = "reject"
-    """`reject` renormalises without UNK at each step; `resample-sentence` drops sentences with UNK;
-    `keep` lets UNK stand; `copy-rare` lets a rare word of the corpus stand for it. The first two are
-    different distributions."""
+    temperature: float = setting(
+        1.0, "Below 1: safer; above 1: wilder; 0: always the likeliest word.", least=0, most=MAX_TEMPERATURE
+    )
+    top_k: int = setting(0, "Only the k likeliest words; 0: all.", least=0)
+    top_p: float = setting(
+        1.0, "Only the likeliest words that reach this probability together.", above=0, most=1
+    )
+    """Holtzman et al. 2020."""
+    typical_p: float = setting(
+        1.0, "Only the words of most typical surprisal that reach this.", above=0, most=1
+    )
+    """Meister et al. 2023."""
+    min_p: float = setting(
+        0.0, "Only words at least this share as likely as the likeliest; 0: all.", least=0, most=1
+    )
+    """Nguyen et al. 2024."""
+    length: int = setting(0, "Exactly so many words; 0: as it comes.", least=0)
+    min_length: int = setting(1, "Words at least; END is ruled out until then.", least=0)
+    max_length: int = setting(100, "Words at most; a longer sentence is cut off.", least=1)
+    sentences: int = setting(
+        1, "In a row, as one passage; the lengths are each sentence's.", least=1, most=MAX_SENTENCES
+    )
+    """The state is carried over their ends, as in training."""
+    balance: bool = setting(
+        True, "Quotation marks and brackets close before the end, and none closes what was not opened."
+    )
+    unk: str = setting(
+        "reject",
+        "reject: UNK is ruled out at each word and the rest renormalised. resample-sentence: whole sentences "
+        "are drawn, those with UNK dropped; a different distribution. keep: UNK may stand. copy-rare: a rare "
+        "word of the training text stands for it, drawn by its frequency.",
+        choices=UNK_POLICIES,
+    )
 
     def __post_init__(self) -> None:
-        for name in ("top_k", "min_length", "max_length", "length", "sentences"):
-            try:
-                operator.index(getattr(self, name))
-            except TypeError:
-                shown = f"{name.replace('_', ' ')} must be a whole number, got {getattr(self, name)!r}"
-                raise ConfigError(shown) from None
-        for name in ("temperature", "top_p", "typical_p"):
-            if not isinstance(getattr(self, name), Real):
-                raise ConfigError(f"{name.replace('_', ' ')} must be a number, got {getattr(self, name)!r}")
-        if not 0 <= self.temperature <= MAX_TEMPERATURE:
+        for name, each in settings(self).items():
+            value = getattr(self, name)
+            if each.type is int:
+                try:
+                    operator.index(value)
+                except TypeError:
+                    raise ConfigError(f"{readable(name)} must be a whole number, got {value!r}") from None
+            elif each.type is float and not isinstance(value, Real):
+                raise ConfigError(f"{readable(name)} must be a number, got {value!r}")
+        check_settings(self)
+        if self.max_length < self.min_length:
             raise ConfigError(
-                f"temperature must be a number from 0 to {MAX_TEMPERATURE:g}, got {self.temperature}"
+                f"max length must be at least min length ({self.min_length}), got {self.max_length}"
             )
-        if self.top_k < 0:
-            raise ConfigError(f"top-k must be at least 0 (0: off), got {self.top_k}")
-        for name, share in (("top-p", self.top_p), ("typical-p", self.typical_p)):
-            if not 0 < share <= 1:
-                raise ConfigError(f"{name} must be over 0 and at most 1, got {share}")
-        if self.length < 0:
-            raise ConfigError(f"length must be at least 0 (0: as it comes), got {self.length}")
-        if self.min_length < 0:
-            raise ConfigError(f"min length must be at least 0, got {self.min_length}")
-        if self.max_length < max(1, self.min_length):
-            raise ConfigError(
-                f"max length must be at least 1 and at least min length ({self.min_length}), "
-                f"got {self.max_length}"
-            )
-        if not 1 <= self.sentences <= MAX_SENTENCES:
-            raise ConfigError(f"sentences must be from 1 to {MAX_SENTENCES:,}, got {self.sentences}")
-        if self.unk not in UNK_POLICIES:
-            raise ConfigError(f"unknown unk policy {self.unk!r}; choose from {', '.join(UNK_POLICIES)}")
 
 
-def changed(settings: SamplingSettings, changes: Mapping[str, Any]) -> SamplingSettings:
+def changed(before: SamplingSettings, changes: Mapping[str, Any]) -> SamplingSettings:
     """The settings with some fields replaced. Raises ConfigError for a field that there is not."""
     known = [field.name for field in fields(SamplingSettings)]
     for name in changes:
         if name not in known:
             raise ConfigError(f"unknown setting {name!r}; known: {', '.join(known)}")
-    return replace(settings, **changes)
+    return replace(before, **changes)

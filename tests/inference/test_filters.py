@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from langmodel.errors import ConfigError
-from langmodel.inference.filters import ban, make_filters, temperature, top_k, top_p
+from langmodel.inference.filters import ban, make_filters, min_p, temperature, top_k, top_p
 from langmodel.inference.settings import SamplingSettings
 
 LOGITS = torch.tensor([[0.1, 0.2, 0.3, 0.4]]).log()
@@ -76,3 +76,11 @@ def test_a_nucleus_that_is_reached_exactly_takes_no_further_word():
     uniform_BV = torch.zeros(1, 4)  # a quarter each, exactly
     assert (top_p(0.5)(uniform_BV.clone()) > -torch.inf).sum() == 2
     assert (top_p(0.75)(uniform_BV.clone()) > -torch.inf).sum() == 3
+
+
+def test_min_p_keeps_what_is_likely_beside_the_likeliest():
+    probabilities = torch.tensor([[0.5, 0.3, 0.15, 0.05]]).double()
+    kept = min_p(0.3)(probabilities.log()) > -torch.inf
+    assert kept.tolist() == [[True, True, True, False]]  # 0.15 is exactly 0.3 of 0.5
+    assert (min_p(1.0)(probabilities.log()) > -torch.inf).tolist() == [[True, False, False, False]]
+    assert len(make_filters(SamplingSettings(min_p=0.2))) == 1

@@ -388,7 +388,7 @@ def test_a_first_sentence_longer_than_what_is_read_untrained_is_read_whole(monke
 
 
 def test_epochs_without_end_do_not_keep_one_waiting():
-    with pytest.raises(ConfigError, match="epochs must be at most 100,000"):
+    with pytest.raises(ConfigError, match="epochs must be over 0 and at most 100,000"):
         replace(TINY, epochs=10**9)
     assert make_trainer(replace(TINY, epochs=100_000)).total_steps > 10**5
 

@@ -89,13 +89,13 @@ def test_the_api_describes_itself(served):
 @pytest.mark.parametrize(
     ("call", "fields", "said"),
     [
-        ("sample", {"temperature": -1}, "temperature must be a number from 0"),
+        ("sample", {"temperature": -1}, "temperature must be from 0"),
         ("sample", {"top_p": 0}, "top-p must be over 0"),
         ("sample", {"include": ["xyzzy"]}, "not in the vocabulary"),
         ("sample", {"prefix": "the " * 200}, "raise it"),
         ("sample", {"n": 100, "max_length": 500}, "at most 20,000 are drawn"),
         ("sample", {"unk": "copy-rare"}, "needs the corpus"),
-        ("sample", {"unk": "maybe"}, "choose from"),
+        ("sample", {"unk": "maybe"}, "unk must be one of reject"),
         ("next", {"text": "a", "words": ["a"]}, "not both"),
         ("score", {"text": "a", "sentences": "all"}, "line or own"),
     ],
