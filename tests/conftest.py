@@ -13,8 +13,9 @@ from serving import HOSTILE, Served, start_server
 
 from langmodel.cli.main import run
 from langmodel.inference.language_model import LanguageModel
-from langmodel.network.architecture import Architecture
+from langmodel.network.architecture import CELL_NAMES, Architecture
 from langmodel.network.recurrent_lm import RecurrentLM
+from langmodel.reference.cells import CELLS as REFERENCE
 from langmodel.storage.model_file import SavedModel, load_model, save_model
 from langmodel.text.corpus import Corpus
 from langmodel.text.pipeline import Pipeline
@@ -32,7 +33,10 @@ settings.register_profile(
 )
 settings.load_profile("langmodel")
 
-CELLS = ("rnn", "gru", "lstm")
+CELLS = CELL_NAMES
+
+REFERENCED = tuple(REFERENCE)
+"""Cells that the NumPy reference has; ONNX has the same."""
 
 POEM = """the cat sat on the mat .
 the dog saw the cat .

@@ -121,7 +121,7 @@ class TextClassifier(nn.Module):
             for depth, layer in enumerate(layers):
                 if depth and dropout is not None:
                     hidden = dropout.units(hidden, dropout.rates.hidden)
-                hidden, _ = layer(hidden, layer.zero_state(ids_TB.shape[1]))
+                hidden, _ = layer(hidden, layer.zero_state(ids_TB.shape[1], embedding))
             outputs.append(hidden)
         return outputs
 

@@ -41,6 +41,8 @@ def onnx_bytes(saved: SavedModel) -> bytes:
     except ImportError:
         raise InputError("export-onnx needs onnx: pip install 'langmodel[onnx]'") from None
     network, a = saved.network, saved.network.architecture
+    if a.cell not in OPERATORS:
+        raise InputError(f"ONNX has no operator for the cell {a.cell}; it has {', '.join(OPERATORS)}")
     graph = _Graph(helper, onnx.numpy_helper)
     inputs = [helper.make_tensor_value_info("ids", TensorProto.INT64, ["time", "batch"])]
     outputs = [

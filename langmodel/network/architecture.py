@@ -5,7 +5,7 @@ from typing import Any
 
 from langmodel.errors import ConfigError
 
-CELL_NAMES = ("rnn", "gru", "lstm")
+CELL_NAMES = ("rnn", "gru", "lstm", "mingru")
 
 CONTEXTS = ("document", "sentence")
 """What the hidden state is carried over: a whole stream, or one sentence."""

@@ -23,15 +23,20 @@ State = tuple[LayerState, ...]
 
 @dataclass(frozen=True)
 class Cell:
-    """A recurrent cell: how many gates and states it has, and what runs it."""
+    """A recurrent cell: how many gates and states it has, and what runs it.
+
+    The recurrence is all that a cell needs, and may leave its gradient to PyTorch; the rest is for speed.
+    """
 
     gates: int
     states: int
-    native: Callable[..., Any]
-    """PyTorch's whole-sequence function: cuDNN on a GPU; oneDNN on a CPU for the LSTM alone."""
-    native_on_cpu: bool
-    recurrence: Callable[[Tensor, Tensor, Tensor | None, LayerState], tuple[Tensor, LayerState]]
+    recurrence: Callable[[Tensor, Any, Tensor | None, LayerState], tuple[Tensor, LayerState]]
     """Gate inputs of shape (T, B, G), recurrent weight, recurrent bias and state -> h of all steps, state."""
+    has_recurrent_weight: bool = True
+    """Whether gates see the previous state through a matrix; if not, the recurrence gets None for it."""
+    native: Callable[..., Any] | None = None
+    """PyTorch's whole-sequence function: cuDNN on a GPU; oneDNN on a CPU for the LSTM alone."""
+    native_on_cpu: bool = False
 
 
 def _rnn(
@@ -64,10 +69,37 @@ def _lstm(
     return hidden, (hidden[-1], cell)
 
 
-CELLS = {
-    "rnn": Cell(1, 1, torch.rnn_tanh, False, _rnn),
-    "gru": Cell(3, 1, torch.gru, False, _gru),
-    "lstm": Cell(4, 2, torch.lstm, True, _lstm),
+def _mingru(
+    input_TBG: Tensor, weight: None, bias: Tensor | None, state: LayerState
+) -> tuple[Tensor, LayerState]:
+    """z, n = σ(x_z), x_n; h' = (1 - z) ⊙ h + z ⊙ n (Feng et al. 2024).
+
+    Gates do not see the state, so that all steps are computed together, in log2(T) sweeps over the whole.
+    """
+    if bias is not None:
+        input_TBG = input_TBG + bias
+    z, n = input_TBG.chunk(2, -1)
+    z = z.sigmoid()
+    hidden = scan(1 - z, z * n, state[0])
+    return hidden, (hidden[-1],)
+
+
+def scan(keep_TBH: Tensor, add_TBH: Tensor, initial_BH: Tensor) -> Tensor:
+    """h_t = keep_t ⊙ h_{t-1} + add_t for all t, shape (T, B, H) (Hillis and Steele 1986)."""
+    sums = torch.cat([(keep_TBH[:1] * initial_BH + add_TBH[:1]), add_TBH[1:]])
+    reach = 1
+    while reach < len(sums):
+        sums = torch.cat([sums[:reach], torch.addcmul(sums[reach:], keep_TBH[reach:], sums[:-reach])])
+        keep_TBH = torch.cat([keep_TBH[:reach], keep_TBH[reach:] * keep_TBH[:-reach]])
+        reach *= 2
+    return sums
+
+
+CELLS: dict[str, Cell] = {
+    "rnn": Cell(1, 1, _rnn, native=torch.rnn_tanh),
+    "gru": Cell(3, 1, _gru, native=torch.gru),
+    "lstm": Cell(4, 2, _lstm, native=torch.lstm, native_on_cpu=True),
+    "mingru": Cell(2, 1, _mingru, has_recurrent_weight=False),
 }
 
 
@@ -88,9 +120,11 @@ class RecurrentLayer(nn.Module):
         self.hidden_size = hidden_size
         rows = self.cell.gates * hidden_size
         self.weight_ih = None if input_size is None else nn.Parameter(torch.empty(rows, input_size))
-        self.weight_hh = nn.Parameter(torch.empty(rows, hidden_size))
+        sees_state = self.cell.has_recurrent_weight
+        self.weight_hh = nn.Parameter(torch.empty(rows, hidden_size)) if sees_state else None
         self.bias_ih = nn.Parameter(torch.empty(rows)) if bias and input_size is not None else None
-        self.bias_hh = nn.Parameter(torch.empty(rows)) if bias else None
+        has_second = bias and (sees_state or input_size is None)
+        self.bias_hh = nn.Parameter(torch.empty(rows)) if has_second else None
 
     def initialize(self, generator: torch.Generator | None) -> None:
         """Uniform in ±1/√n, n the incoming connections (as in the tutorial); LSTM forget bias 1."""
@@ -103,8 +137,10 @@ class RecurrentLayer(nn.Module):
         if self.cell is CELLS["lstm"] and self.bias_hh is not None:
             nn.init.ones_(self.bias_hh[self.hidden_size : 2 * self.hidden_size])
 
-    def zero_state(self, batch_size: int) -> LayerState:
-        return tuple(self.weight_hh.new_zeros(batch_size, self.hidden_size) for _ in range(self.cell.states))
+    def zero_state(self, batch_size: int, like: Tensor | None = None) -> LayerState:
+        """Of the type and on the device of `like`, or of the layer's own weights."""
+        like = next(self.parameters()) if like is None else like
+        return tuple(like.new_zeros(batch_size, self.hidden_size) for _ in range(self.cell.states))
 
     def forward(
         self,
@@ -122,9 +158,11 @@ class RecurrentLayer(nn.Module):
             weight_hh = self.weight_hh
         if self.weight_ih is None:
             return self.cell.recurrence(input_TBI, weight_hh, self.bias_hh, state)
-        if half is None and input_TBI.device.type == "cpu" and not self.cell.native_on_cpu:
+        on_cpu = half is None and input_TBI.device.type == "cpu"
+        if self.cell.native is None or (on_cpu and not self.cell.native_on_cpu):
             gates_TBG = linear(input_TBI, self.weight_ih, self.bias_ih)
             return self.cell.recurrence(gates_TBG, weight_hh, self.bias_hh, state)
+        assert weight_hh is not None, "a native cell has a recurrent matrix"
         weights = [self.weight_ih, weight_hh]
         if self.bias_ih is not None and self.bias_hh is not None:
             weights += [self.bias_ih, self.bias_hh]

@@ -96,7 +96,7 @@ class RecurrentLM(nn.Module):
 
     def zero_state(self, batch_size: int) -> State:
         """The state before the first word of a text."""
-        return tuple(layer.zero_state(batch_size) for layer in self._layers())
+        return tuple(layer.zero_state(batch_size, self.embedding) for layer in self._layers())
 
     def unread(self) -> Tensor:
         """What the output layer reads where nothing has been read, not even START: shape (1, O)."""
@@ -133,7 +133,9 @@ class RecurrentLM(nn.Module):
         for layer, layer_state in zip(self._layers(), state, strict=True):
             if dropout is not None and outputs:
                 hidden = dropout.units(hidden, dropout.rates.hidden)
-            weight_hh = None if dropout is None else dropout.weights(layer.weight_hh)
+            weight_hh: Tensor | None = layer.weight_hh
+            if dropout is not None and weight_hh is not None:
+                weight_hh = dropout.weights(weight_hh)
             hidden, layer_state = layer(hidden, layer_state, weight_hh, half)
             outputs.append(hidden)
             after.append(layer_state)

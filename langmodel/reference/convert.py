@@ -22,6 +22,8 @@ def from_network(network: RecurrentLM) -> ReferenceLM:
     a = network.architecture
     if network.projection is not None:
         raise ConfigError("a tied network of unequal sizes has a projection; the reference has none")
+    if a.cell not in CELLS:
+        raise ConfigError(f"the reference has no {a.cell}; it has {', '.join(CELLS)}")
     dtype = network.embedding.detach().cpu().numpy().dtype
     model = ReferenceLM(
         a.vocabulary_size, a.hidden_sizes, CELLS[a.cell](), embedding_size=a.embedding_size,

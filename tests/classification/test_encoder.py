@@ -55,7 +55,7 @@ def reference_pooled(both: Bidirectional, embedding: np.ndarray, ids: list[int],
 
 
 @pytest.mark.parametrize("pooling", POOLING_NAMES)
-@pytest.mark.parametrize("cell", CELL_NAMES)
+@pytest.mark.parametrize("cell", CELLS)
 def test_both_directions_and_their_gradients_are_those_of_the_reference(cell, pooling):
     network = make(cell, pooling=(pooling,))
     both, (embedding,) = reference_of(network, cell)

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import CELLS, make_model, saved_model
+from conftest import REFERENCED, make_model, saved_model
 
 from langmodel.cli.main import run
 from langmodel.storage.model_file import save_model
@@ -22,7 +22,7 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", REFERENCED)
 def test_a_sentence_at_once_and_a_word_at_a_time(cell, shape, tmp_path, capsys):
     lm = make_model(cell, words=tuple("abcde"), **shape)
     save_model(tmp_path / "m.safetensors", saved_model(lm))

@@ -37,7 +37,12 @@ def lstm(a, b, state):
     return sigmoid(o) * np.tanh(c), c
 
 
-STEPS = {"rnn": rnn, "gru": gru, "lstm": lstm}
+def mingru(a, b, state):
+    z, n = np.split(a + b, 2)
+    return ((1 - sigmoid(z)) * state[0] + sigmoid(z) * n,)
+
+
+STEPS = {"rnn": rnn, "gru": gru, "lstm": lstm, "mingru": mingru}
 
 
 class Reader:
@@ -88,7 +93,8 @@ class Reader:
         for n, state in enumerate(states):
             at = f"layers.{n}."
             a = x if n == 0 and self.one_hot else t[at + "weight_ih"] @ x + t.get(at + "bias_ih", 0)
-            b = t[at + "weight_hh"] @ state[0] + t.get(at + "bias_hh", 0)
+            b = t[at + "weight_hh"] @ state[0] if at + "weight_hh" in t else 0
+            b += t.get(at + "bias_hh", 0)
             states[n] = STEPS[self.cell](a, b, state)
             x = states[n][0]
         if "projection" in t:

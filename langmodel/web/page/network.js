@@ -69,6 +69,16 @@ const CELLS = {
       return [h.map((_, k) => sigmoid(gate(3, k)) * Math.tanh(cell[k])), cell];
     },
   },
+  mingru: {
+    gates: 2, states: 1,
+    step(input, recurrent, [h]) {
+      const H = h.length;
+      return [h.map((before, k) => {
+        const take = sigmoid(input[k] + recurrent[k]);
+        return (1 - take) * before + take * (input[H + k] + recurrent[H + k]);
+      })];
+    },
+  },
 };
 
 const CELL = CELLS[DATA.network.cell];
@@ -82,7 +92,9 @@ function step(id, state) {
     const gates = CELL.gates * size;
     // Without an embedding, a word selects what it gives each gate.
     const given = part("weight_ih") ? product(part("weight_ih"), input, part("bias_ih"), new Float32Array(gates)) : input;
-    const recurrent = product(part("weight_hh"), state[layer][0], part("bias_hh"), new Float32Array(gates));
+    const recurrent = part("weight_hh")
+      ? product(part("weight_hh"), state[layer][0], part("bias_hh"), new Float32Array(gates))
+      : part("bias_hh") ?? new Float32Array(gates);
     const next = CELL.step(given, recurrent, state[layer]);
     input = next[0];
     return next;
