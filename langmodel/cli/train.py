@@ -36,7 +36,7 @@ GROUPS = {
     ),
     "Reading and speed": (
         "context", "backward", "batch_size", "bptt", "random_bptt", "partial_shuffle", "sampled_softmax",
-        "precision", "cuda_graphs",
+        "precision",
     ),
 }  # fmt: skip
 """The sections of the help, each with its options."""

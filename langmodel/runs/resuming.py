@@ -17,7 +17,7 @@ from langmodel.training.config import TrainingConfig, config_from_mapping
 from langmodel.training.distributed import Ranks
 from langmodel.training.trainer import Trainer
 
-CHANGEABLE = ("on_nonfinite", "skip_limit", "cuda_graphs")
+CHANGEABLE = ("on_nonfinite", "skip_limit")
 """Settings that a resumed run may be given anew: how it goes on, not what comes out."""
 
 EXTENDABLE = ("constant", "halve", "plateau")
@@ -143,8 +143,8 @@ def _saved(last: Path, device: torch.device, ranks: Ranks, say: Callable[[str], 
     return saved
 
 
-GONE = ("pdr",)
-"""Settings of earlier versions, without effect at 0."""
+GONE = ("pdr", "cuda_graphs")
+"""Settings of earlier versions, without effect at 0 and where switched off."""
 
 
 def _config(training: TrainingState, last: Path) -> TrainingConfig:

@@ -92,7 +92,6 @@ class TrainingConfig:
         "Of a GPU's recurrent layers; float16 has their fastest kernels. A CPU takes float32.",
         choices=PRECISIONS,
     )
-    cuda_graphs: bool = setting(False, "Record a GPU's kernels once, and replay them (not tried yet).")
     seed: int = setting(1, "Of weights, dropout and order.", least=0, most=MAX_SEED)
 
     def __post_init__(self) -> None:
@@ -107,10 +106,6 @@ class TrainingConfig:
             object.__setattr__(self, "ngrams", 0)  # they would predict the other neighbour
         if self.context == "sentence" and (self.random_bptt or self.partial_shuffle):
             raise ConfigError("random bptt and partial shuffle are for --context document")
-        if self.cuda_graphs and self.context == "sentence":
-            raise ConfigError("cuda graphs are for --context document")
-        if self.cuda_graphs and self.sampled_softmax:
-            raise ConfigError("cuda graphs are for the exact softmax; leave out --sampled-softmax")
         if len(self.hidden_size) > 1 and self.layers not in (1, len(self.hidden_size)):
             raise ConfigError(f"{len(self.hidden_size)} hidden sizes for {self.layers} layers")
         self.architecture(vocabulary_size=8_000)

@@ -21,7 +21,7 @@ from langmodel.training import batching
 from langmodel.training.averaging import AveragedNetwork
 from langmodel.training.config import TrainingConfig
 from langmodel.training.distributed import ALONE, Ranks
-from langmodel.training.gradients import make_gradients
+from langmodel.training.gradients import Gradients
 from langmodel.training.health import refuse_ruined_weights, skip_or_stop
 from langmodel.training.judging import Judge
 from langmodel.training.objective import Objective
@@ -91,8 +91,7 @@ class Trainer:
         self._judge = Judge(
             self.progress, config, self._schedule, self._average, self._valid_windows, self._parameters, ranks
         )
-        self._gradients = make_gradients(
-            network.device, recorded=config.cuda_graphs and ranks.count == 1,
+        self._gradients = Gradients(
             objective=ranks.share_out(objective), parameters=self._parameters, dropout=self._dropout,
             seed=config.seed, vocabulary_size=network.architecture.vocabulary_size,
             products=tf32_products if self.half_precision else nullcontext,

@@ -81,8 +81,8 @@ def on_device(device: str, config: TrainingConfig) -> Iterator[Row]:
     """With the preset's own dropout of weights, masks and penalties, which the plain loop does without."""
     config = replace(config, random_bptt=False, partial_shuffle=False)
     ids = zipf_ids(config.batch_size * config.bptt * 40, VOCABULARY_SIZE)
-    for precision, graphs in (("float32", False), (config.precision, False), (config.precision, True)):
-        changed = replace(config, precision=precision, cuda_graphs=graphs)
+    for precision in ("float32", config.precision):
+        changed = replace(config, precision=precision)
         steps = our_steps(changed, VOCABULARY_SIZE, ids, device)
 
         def ours(steps: Iterator[None] = steps) -> None:
@@ -92,6 +92,5 @@ def on_device(device: str, config: TrainingConfig) -> Iterator[Row]:
         with elsewhere(plain_stack_steps, config, ids, device) as theirs:
             times = paired(ours, theirs, rounds=30)
         sizes = ", ".join(map(str, config.hidden_size))
-        how = f"{precision}{', recorded' if graphs else ''} on {device}"
-        name = f"train lstm {sizes} in {how}, beside plain PyTorch"
+        name = f"train lstm {sizes} in {precision} on {device}, beside plain PyTorch"
         yield rate_row(name, "tokens/s", config.batch_size * config.bptt, times)

@@ -6,9 +6,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from langmodel.errors import ConfigError
 from langmodel.network.output_layer import OutputLayer
-from langmodel.training.config import TrainingConfig
 from langmodel.training.sampled_softmax import STAGES, sampled_words, share_at
 
 V = 50
@@ -84,8 +82,3 @@ def test_the_sum_over_all_words_is_estimated_without_bias():
         found.append(torch.tensor(nll).double() + logits[torch.arange(6), targets])
     mean = torch.stack(found).exp().mean(0)
     torch.testing.assert_close(mean, exact, rtol=1e-6, atol=0)
-
-
-def test_it_is_not_recorded_on_a_gpu():
-    with pytest.raises(ConfigError, match="exact softmax"):
-        TrainingConfig(sampled_softmax=True, cuda_graphs=True)
