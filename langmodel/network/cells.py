@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from langmodel.network.precision import HalfPrecision
 from langmodel.network.products import linear
-from langmodel.network.recurrence import GRURecurrence, LSTMRecurrence, RNNRecurrence
+from langmodel.network.recurrence import GRURecurrence, RNNRecurrence
 
 LayerState = tuple[Tensor, ...]
 """What a layer hands to the next step: (h,), or (h, c) for an LSTM; each of shape (B, H)."""
@@ -63,10 +63,20 @@ def _gru(
 def _lstm(
     input_TBG: Tensor, weight: Tensor, bias: Tensor | None, state: LayerState
 ) -> tuple[Tensor, LayerState]:
+    """i, f, g, o = σ, σ, tanh, σ of (x + h Uᵀ); c' = f ⊙ c + i ⊙ g; h' = o ⊙ tanh(c').
+
+    Hochreiter and Schmidhuber 1997 with Gers et al. 2000. Only a layer with one-hot input comes here.
+    """
     if bias is not None:
         input_TBG = input_TBG + bias
-    hidden, cell = LSTMRecurrence.apply(input_TBG, weight, *state)  # type: ignore[no-untyped-call]
-    return hidden, (hidden[-1], cell)
+    hidden, cell = state
+    outputs = []
+    for x in input_TBG.unbind(0):
+        i, f, g, o = torch.addmm(x, hidden, weight.t()).chunk(4, 1)
+        cell = f.sigmoid() * cell + i.sigmoid() * g.tanh()
+        hidden = o.sigmoid() * cell.tanh()
+        outputs.append(hidden)
+    return torch.stack(outputs), (hidden, cell)
 
 
 def _mingru(

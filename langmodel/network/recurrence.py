@@ -1,12 +1,11 @@
-"""The recurrences of the three cells as time loops with hand-written gradients.
+"""The recurrences of RNN and GRU as time loops with hand-written gradients.
 
 Each takes the input's share of every gate, computed for all steps in one product, so that only the
 product with the previous hidden state is left inside the loop. Gate order and the GRU's form (reset
 after the product) are cuDNN's and PyTorch's. tanh(x) is computed as 2 sigmoid(2x) - 1: the same
 function, several times faster where the vendor's vector library is slow; factors of two are exact.
 
-Equations: Elman 1990 (RNN); Hochreiter and Schmidhuber 1997 with Gers et al. 2000 (LSTM); Cho et al.
-2014 (GRU).
+Equations: Elman 1990 (RNN); Cho et al. 2014 (GRU).
 """
 
 # T = time, B = batch, H = hidden, G = gates × H
@@ -18,10 +17,6 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from langmodel.network.products import product
-
-
-def _tanh_(x: Tensor) -> Tensor:
-    return x.mul_(2).sigmoid_().mul_(2).sub_(1)
 
 
 def _weight_gradient(grad_TBG: Tensor, previous_TBH: Tensor) -> Tensor:
@@ -122,54 +117,3 @@ class GRURecurrence(torch.autograd.Function):
         grad_input = grad_parts[:, :, [0, 1, 3]].flatten(2)
         grad_bias = grad_parts[:, :, 2].sum((0, 1))
         return grad_input, _weight_gradient(grad_products, hidden[:-1]), grad_bias, grad_BH
-
-
-class LSTMRecurrence(torch.autograd.Function):
-    """i, f, g, o = σ, σ, tanh, σ of (x + h Uᵀ); c' = f ⊙ c + i ⊙ g; h' = o ⊙ tanh(c').
-
-    Returns h for every step, shape (T, B, H), and the last c, shape (B, H).
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any, input_TBG: Tensor, weight_GH: Tensor, initial_BH: Tensor, cell_BH: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        T, B, G = input_TBG.shape
-        H = G // 4
-        hidden, cells = input_TBG.new_empty(2, T + 1, B, H).unbind(0)
-        hidden[0], cells[0] = initial_BH, cell_BH
-        gates_TBG = torch.empty_like(input_TBG)
-        squashed_TBH = input_TBG.new_empty(T, B, H)  # tanh(c')
-        weight_t = weight_GH.t()
-        for t in range(T):
-            gates = torch.addmm(input_TBG[t], hidden[t], weight_t, out=gates_TBG[t])
-            gates[:, 2 * H : 3 * H].mul_(2)
-            gates.sigmoid_()
-            i, f, g, o = gates.chunk(4, 1)
-            g.mul_(2).sub_(1)
-            after = torch.mul(f, cells[t], out=cells[t + 1]).addcmul_(i, g)
-            torch.mul(_tanh_(squashed_TBH[t].copy_(after)), o, out=hidden[t + 1])
-        ctx.save_for_backward(hidden, cells, gates_TBG, squashed_TBH, weight_GH)
-        return hidden[1:], cells[T].clone()
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad_TBH: Tensor, grad_cell_BH: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        hidden, cells, gates_TBG, squashed_TBH, weight_GH = ctx.saved_tensors
-        T, B, H = grad_TBH.shape
-        i, f, g, o = gates_TBG.unflatten(-1, (4, H)).unbind(2)
-        # d c' / d (pre-activations of i, f, g); d h' / d (pre-activation of o, c')
-        c_slopes = torch.stack([g * i * (1 - i), cells[:-1] * f * (1 - f), i * (1 - g.square())], dim=2)
-        o_slope = squashed_TBH * o * (1 - o)
-        h_slope = o * (1 - squashed_TBH.square())
-        grad_input = torch.empty_like(gates_TBG)
-        grad_BH, grad_c = torch.zeros_like(grad_TBH[0]), grad_cell_BH.clone()
-        for t in reversed(range(T)):
-            grad_BH.add_(grad_TBH[t])
-            grad_c.addcmul_(grad_BH, h_slope[t])
-            to_input = grad_input[t]
-            torch.mul(grad_c.unsqueeze(1), c_slopes[t], out=to_input.view(B, 4, H)[:, :3])
-            torch.mul(grad_BH, o_slope[t], out=to_input[:, 3 * H :])
-            torch.mm(to_input, weight_GH, out=grad_BH)
-            grad_c.mul_(f[t])
-        return grad_input, _weight_gradient(grad_input, hidden[:-1]), grad_BH, grad_c
