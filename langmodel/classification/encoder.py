@@ -8,11 +8,10 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from langmodel.classification.architecture import ClassifierArchitecture
 from langmodel.network.cells import RecurrentLayer, uniform_
-from langmodel.network.dropout import Dropout
+from langmodel.network.dropout import NO_DROPOUT, Dropout
 from langmodel.network.products import linear
 from langmodel.network.recurrent_lm import EMBEDDING_BOUND
 
@@ -107,9 +106,7 @@ class TextClassifier(nn.Module):
     def parameter_count(self) -> int:
         return sum(parameter.numel() for parameter in self.parameters())
 
-    def hidden_states(
-        self, ids_TB: Tensor, lengths_B: Tensor, dropout: Dropout | None = None
-    ) -> list[Tensor]:
+    def hidden_states(self, ids_TB: Tensor, lengths_B: Tensor, dropout: Dropout = NO_DROPOUT) -> list[Tensor]:
         """The last layer's hidden states of each direction, in its order of reading, each (T, B, H)."""
         outputs = []
         for number, (direction, layers) in enumerate(
@@ -117,9 +114,9 @@ class TextClassifier(nn.Module):
         ):
             embedding = self.embeddings[number if self.architecture.own_embeddings else 0]
             ids = ids_TB if direction == "forward" else reversed_texts(ids_TB, lengths_B)
-            hidden = F.embedding(ids, embedding) if dropout is None else dropout.embed(ids, embedding)
+            hidden = dropout.embed(ids, embedding)
             for depth, layer in enumerate(layers):
-                if depth and dropout is not None:
+                if depth:
                     hidden = dropout.units(hidden, dropout.rates.hidden)
                 hidden, _ = layer(hidden, layer.zero_state(ids_TB.shape[1], embedding))
             outputs.append(hidden)
@@ -131,14 +128,13 @@ class TextClassifier(nn.Module):
             [POOLINGS[name](hidden, lengths_B) for hidden in outputs for name in self.architecture.pooling], 1
         )
 
-    def classes(self, pooled_BP: Tensor, dropout: Dropout | None = None) -> Tensor:
+    def classes(self, pooled_BP: Tensor, dropout: Dropout = NO_DROPOUT) -> Tensor:
         """Unnormalised log-probabilities of the classes, shape (B, C)."""
-        if dropout is not None:
-            pooled_BP = dropout.units(pooled_BP.unsqueeze(0), dropout.rates.output)[0]
+        pooled_BP = dropout.units(pooled_BP.unsqueeze(0), dropout.rates.output)[0]
         if self.dense is not None:
             pooled_BP = torch.relu(linear(pooled_BP, self.dense, self.dense_bias))
         return linear(pooled_BP, self.output, self.output_bias)
 
-    def forward(self, ids_TB: Tensor, lengths_B: Tensor, dropout: Dropout | None = None) -> Tensor:
+    def forward(self, ids_TB: Tensor, lengths_B: Tensor, dropout: Dropout = NO_DROPOUT) -> Tensor:
         """Unnormalised log-probabilities of the classes of each text, shape (B, C)."""
         return self.classes(self.pooled(self.hidden_states(ids_TB, lengths_B, dropout), lengths_B), dropout)

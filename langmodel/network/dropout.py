@@ -35,9 +35,14 @@ class Dropout:
     """
 
     rates: DropoutRates
-    generator: torch.Generator
+    generator: torch.Generator | None
     rank: int = 0
     ranks: int = 1
+
+    def begin(self, seed: int) -> None:
+        """The masks that are drawn from here on are a function of the seed."""
+        if self.generator is not None:
+            self.generator.manual_seed(seed)
 
     def _mask(self, like: Tensor, shape: tuple[int, ...], rate: float) -> Tensor:
         return like.new_empty(shape).bernoulli_(1 - rate, generator=self.generator).div_(1 - rate)
@@ -62,6 +67,10 @@ class Dropout:
         """A recurrent matrix without the dropped entries; the gradient goes to the whole one."""
         rate = self.rates.weight
         return weight_GH * self._mask(weight_GH, tuple(weight_GH.shape), rate) if rate else weight_GH
+
+
+NO_DROPOUT = Dropout(DropoutRates(), generator=None)
+"""Drops nothing and draws nothing."""
 
 
 def step_seed(seed: int, step: int) -> int:

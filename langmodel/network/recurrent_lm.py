@@ -9,11 +9,10 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from langmodel.network.architecture import Architecture
 from langmodel.network.cells import CELLS, RecurrentLayer, State, uniform_
-from langmodel.network.dropout import Dropout
+from langmodel.network.dropout import NO_DROPOUT, Dropout
 from langmodel.network.output_layer import OutputLayer
 from langmodel.network.precision import HalfPrecision
 from langmodel.network.products import linear
@@ -114,28 +113,24 @@ class RecurrentLM(nn.Module):
         The second value is the state after the last, as `read` gives it.
         """
         inputs_T1 = torch.tensor([START_ID, *ids], device=self.device).unsqueeze(1)
-        hidden_T1H, after = self._recur(inputs_T1, self.zero_state(1))
+        hidden_T1H, after = self._recur(inputs_T1, self.zero_state(1), NO_DROPOUT)
         return [hidden[:, 0] for hidden in hidden_T1H], after
 
     def _recur(
         self,
         inputs_TB: Tensor,
         state: State,
-        dropout: Dropout | None = None,
+        dropout: Dropout,
         half: HalfPrecision | None = None,
     ) -> tuple[list[Tensor], State]:
         """Every layer's output for every step, shape (T, B, H), and the state after the last."""
-        hidden = F.embedding(inputs_TB, self.embedding) if dropout is None else (
-            dropout.embed(inputs_TB, self.embedding)
-        )  # fmt: skip
+        hidden = dropout.embed(inputs_TB, self.embedding)
         outputs: list[Tensor] = []
         after = []
         for layer, layer_state in zip(self._layers(), state, strict=True):
-            if dropout is not None and outputs:
+            if outputs:
                 hidden = dropout.units(hidden, dropout.rates.hidden)
-            weight_hh: Tensor | None = layer.weight_hh
-            if dropout is not None and weight_hh is not None:
-                weight_hh = dropout.weights(weight_hh)
+            weight_hh = None if layer.weight_hh is None else dropout.weights(layer.weight_hh)
             hidden, layer_state = layer(hidden, layer_state, weight_hh, half)
             outputs.append(hidden)
             after.append(layer_state)
@@ -145,12 +140,12 @@ class RecurrentLM(nn.Module):
         self,
         inputs_TB: Tensor,
         state: State,
-        dropout: Dropout | None = None,
+        dropout: Dropout = NO_DROPOUT,
         half: HalfPrecision | None = None,
     ) -> Activations:
-        """Reads a window of ids, with dropout and in float16 if they are given."""
+        """Reads a window of ids, in float16 if that is given."""
         (*_, last_TBH), after = self._recur(inputs_TB, state, dropout, half)
-        dropped = last_TBH if dropout is None else dropout.units(last_TBH, dropout.rates.output)
+        dropped = dropout.units(last_TBH, dropout.rates.output)
         read = dropped if self.projection is None else linear(dropped, self.projection, None)
         return Activations(last_TBH, dropped, read, after)
 

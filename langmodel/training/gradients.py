@@ -34,7 +34,7 @@ class Gradients:
 
     objective: nn.Module
     parameters: Sequence[nn.Parameter]
-    dropout: Dropout | None
+    dropout: Dropout
     seed: int
     """Which units are dropped, and which words are sampled, is a function of it and the step."""
     vocabulary_size: int
@@ -45,8 +45,7 @@ class Gradients:
         """With a `share`, by a softmax over so many of the words that are no targets."""
         for parameter in self.parameters:
             parameter.grad = None
-        if self.dropout is not None:
-            self.dropout.generator.manual_seed(step_seed(self.seed, step))
+        self.dropout.begin(step_seed(self.seed, step))
         among = None
         if share is not None:
             among = sampled_words(window.targets_N, self.vocabulary_size, share, self.seed, step)

@@ -37,7 +37,7 @@ class Objective(nn.Module):
         self,
         window: Window,
         state: State,
-        dropout: Dropout | None,
+        dropout: Dropout,
         among: tuple[Tensor, Tensor] | None = None,
     ) -> tuple[Tensor, Tensor | None, State]:
         """Σ -log p of the window's targets in nats, float64; the penalties, None without any; the state.

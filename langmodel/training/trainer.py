@@ -11,7 +11,7 @@ import torch
 
 from langmodel.errors import ConfigError
 from langmodel.network.cells import State
-from langmodel.network.dropout import Dropout, DropoutRates
+from langmodel.network.dropout import NO_DROPOUT, Dropout, DropoutRates
 from langmodel.network.evaluation import Interrupted, evaluate_windows
 from langmodel.network.precision import tf32_products
 from langmodel.network.recurrent_lm import RecurrentLM
@@ -97,13 +97,13 @@ class Trainer:
             products=tf32_products if self.half_precision else nullcontext,
         )  # fmt: skip
 
-    def _make_dropout(self, config: TrainingConfig) -> Dropout | None:
+    def _make_dropout(self, config: TrainingConfig) -> Dropout:
         input, hidden, output = config.dropout_rates
         rates = DropoutRates(
             input=input, hidden=hidden, output=output, word=config.word_dropout, weight=config.weight_drop
         )
         if rates == DropoutRates():
-            return None
+            return NO_DROPOUT
         return self._ranks.dropout(rates, torch.Generator(self.network.device))
 
     def steps_of(self, epochs: float) -> int:
