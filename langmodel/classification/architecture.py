@@ -58,7 +58,7 @@ class ClassifierArchitecture:
         return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> "ClassifierArchitecture":
+    def from_dict(cls, data: Any) -> "ClassifierArchitecture":
         """Raises ConfigError unless `data` is what `to_dict` gives."""
         lists = {"hidden_sizes": int, "directions": str, "pooling": str}
         types = {field.name: field.type for field in fields(cls)}

@@ -61,11 +61,10 @@ def _agreements(
     """Of BLiMP's pairs, all files together; of SyntaxGym's suites, each by its name."""
     if experiments[0].kind == "blimp":
         outcomes = [
-            (pair.paradigm, pair.field, outcome)
+            (experiment.pairs[item].paradigm, experiment.pairs[item].field, outcome)
             for experiment, own in zip(experiments, scored, strict=True)
             for item, conditions in by_item(own).items()
-            if (pair := experiment.pairs[item])
-            and not ((outcome := pair_outcome(conditions)).oov and excludes_oov)
+            if not ((outcome := pair_outcome(conditions)).oov and excludes_oov)
         ]
         if not outcomes:
             raise InputError("no pair without unknown words; leave out --exclude-oov")

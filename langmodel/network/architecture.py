@@ -58,7 +58,7 @@ class Architecture:
         return {**asdict(self), "hidden_sizes": list(self.hidden_sizes)}
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> "Architecture":
+    def from_dict(cls, data: Any) -> "Architecture":
         """Raises ConfigError unless `data` is what `to_dict` gives."""
         types = {field.name: field.type for field in fields(cls)}
         if not isinstance(data, dict) or set(data) != set(types):

@@ -33,10 +33,12 @@ class ImpatientProtocol(H11Protocol):
         self._expect_headers()
 
     def data_received(self, data: bytes) -> None:
-        if self._deadline is None and (self.cycle is None or self.cycle.response_complete):
+        cycle: Any = self.cycle  # None until the first request, whatever uvicorn's annotation says
+        if self._deadline is None and (cycle is None or cycle.response_complete):
             self._expect_headers()
         super().data_received(data)
-        if self.cycle is not None and not self.cycle.response_complete:
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
             self._forget_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
