@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo test browser-test peers-test docs wheel attack torture lint types install clean
+.PHONY: demo test browser-test peers-test docs wheel second-python attack torture lint types install clean
 
 install: .venv/installed
 
@@ -42,6 +42,9 @@ wheel: .venv/installed
 	cd .venv/wheel && bin/langmodel --version && printf 'a b c\n%.0s' 1 2 3 4 5 6 7 8 9 > text.txt && \
 	  bin/langmodel preprocess text.txt -o corpus --tokenizer whitespace --sentences line && \
 	  bin/langmodel train corpus -o run --epochs 1 --hidden-size 4 --embedding-size 4 && bin/langmodel sample run -n 1
+
+second-python: .venv/installed
+	scripts/second_python.sh
 
 attack: .venv/installed
 	$(BIN)/python scripts/attack.py --attempts 500 --seconds 60
