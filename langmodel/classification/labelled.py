@@ -94,13 +94,13 @@ def _of_one_class(path: str, label: str, columns: Columns) -> Iterator[LabelledT
 
 
 def _by_folder(source: str, columns: Columns) -> Iterator[LabelledText]:
-    """Every file with text in it, labelled by its folder; those of the topmost folder have no class."""
+    """Every file with text in it, labelled by its folder; a README has no class."""
     depth = len(Path(source).parts)
     for document in read_documents(source, Reading(encoding=columns.encoding), ROW_BREAKS):
         path = Path(document.name)
+        if path.stem.lower() == "readme":
+            continue
         if len(path.parts) - depth < 2:
-            if path.name.lower().startswith("readme"):
-                continue
             raise CorpusError(f"{path}: in no folder of a class; {HOW}")
         yield LabelledText("\n".join(document.lines), path.parent.name, document.name)
 

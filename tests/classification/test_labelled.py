@@ -66,6 +66,7 @@ def test_a_folder_for_each_class_and_the_same_in_an_archive(tmp_path):
     expected = sorted((label, f"{text}\nand more") for label, text in BOTH)
     assert sorted(pairs(tmp_path / "r")) == expected
     with zipfile.ZipFile(tmp_path / "r.zip", "w") as archive:
+        archive.writestr("r/README", "not a text either\n")
         for label, text in BOTH:
             archive.writestr(f"r/{label}/1.txt", f"{text}\nand more\n")
     assert sorted(pairs(tmp_path / "r.zip")) == expected
