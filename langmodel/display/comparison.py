@@ -77,6 +77,11 @@ def summary(directory: Path) -> RunSummary:
     config = run.get("config")
     if not isinstance(config, dict):
         raise InputError(f"{directory}: not a run directory; give what `langmodel train -o` made")
+    if run.get("kind") == "classifier":
+        raise InputError(
+            f"{directory}: the run of a classifier, and compare is for language models; judge it with "
+            "`langmodel evaluate-classifier`"
+        )
     best = directory / BEST
     parameters = run.get("parameters")
     return RunSummary(

@@ -239,6 +239,15 @@ def test_in_python_a_text_or_several(trained):
         langmodel.train_classifier("x", "y", hidden=3)
 
 
+def test_other_verbs_say_what_a_classifier_is_for(trained, tmp_path, capsys):
+    (tmp_path / "t").write_text("a film .\n")
+    for command in ("score", "evaluate"):
+        assert run([command, str(trained), str(tmp_path / "t")]) == 2
+        assert "a classifier, not a language model" in capsys.readouterr().err
+    assert run(["compare", str(trained)]) == 2
+    assert "evaluate-classifier" in capsys.readouterr().err
+
+
 def test_info_describes_a_classifier(trained, capsys):
     assert run(["info", str(trained)]) == 0
     said = capsys.readouterr().out
