@@ -207,3 +207,25 @@ def test_pieces_become_words_and_noises_none():
     assert worded_hypothesis(hypothesis, "bpe", {"[laugh]"}).text == "wiederwahl Obama"
     assert JOINS["sentencepiece"]("\u2581a \u2581bc d e . \u2581f") == "a bcde. f"
     assert JOINS["bpe"]("a b") == "a b"
+
+
+def test_the_scores_of_open_nmt_are_natural_logs_and_bare_lines_have_none():
+    scored, bare = read("opennmt", "a b\t-1.5\na\t-2\n"), read("opennmt", "a b\na\n")
+    assert [each.own for each in scored] == [-1.5, -2.0]
+    assert [each.own for each in bare] == [0.0, 0.0]
+    assert [each.list_id for each in read("opennmt", "a\nb\nc\nd\n")] == ["0", "0", "1", "1"]
+    with pytest.raises(InputError, match=r"list.txt:2: the score is 'x', not a number"):
+        read("opennmt", "a\t-1\nb\tx\n")
+    with pytest.raises(InputError, match=r"list.txt:1: 3 columns; expected 2 in every line"):
+        read("opennmt", "a\t-1\t-2\n")
+    with pytest.raises(InputError, match=r"list.txt:2: 2 columns; expected 1 in every line"):
+        read("opennmt", "a\nb\t-2\n")
+    assert read("opennmt", "") == []
+
+
+def test_an_utterance_s_hypotheses_are_its_words_and_a_total_is_a_cost():
+    first, second = read("utterance", "u a  b\nu\n")
+    assert (first.text, second.text) == ("a b", "")
+    assert list(NBEST_FORMATS["utterance"].write(Rescored(first, -1.0, None))) == ["u 1"]
+    assert list(NBEST_FORMATS["utterance"].write(Rescored(first, -1.0, -3.0))) == ["u 3"]
+    assert NBEST_FORMATS["utterance"].best(second) == "u"
