@@ -10,8 +10,8 @@ from langmodel.classification.architecture import ClassifierArchitecture
 from langmodel.classification.encoder import TextClassifier
 from langmodel.errors import InputError, ModelFileError
 from langmodel.storage.atomic import write_atomically
-from langmodel.storage.container import pack, read_document, read_file, read_tensors
-from langmodel.storage.model_file import TRAINING, WEIGHT, check_weights, language_of, read_language
+from langmodel.storage.container import pack, read_document, read_file
+from langmodel.storage.model_file import TRAINING, WEIGHT, fill, language_of, read_language
 from langmodel.storage.training_state import TrainingState
 from langmodel.text.pipeline import Pipeline
 from langmodel.text.vocabulary import Vocabulary
@@ -72,7 +72,6 @@ def load_classifier_file(path: Path, device: torch.device = torch.device("cpu"))
         architecture = ClassifierArchitecture.from_dict(document["architecture"])
         vocabulary, pipeline = read_language(document)
         labels, max_words = document["labels"], document["max_words"]
-        provenance, values = document["provenance"], document["training"]
     except (LookupError, TypeError, AttributeError) as error:
         raise ModelFileError(f"{path}: a part is missing or malformed ({error!r})") from None
     except InputError as error:
@@ -86,31 +85,15 @@ def load_classifier_file(path: Path, device: torch.device = torch.device("cpu"))
         raise ModelFileError(f"{path}: labels are malformed, or not one for each class")
     if type(max_words) is not int or max_words < 0:
         raise ModelFileError(f"{path}: max_words is malformed")
-    if not isinstance(provenance, dict) or not isinstance(values, dict | None):
-        raise ModelFileError(f"{path}: provenance or training state is malformed")
-    if len(vocabulary) != architecture.vocabulary_size:
-        raise ModelFileError(
-            f"{path}: {len(vocabulary)} vocabulary rows but a network of {architecture.vocabulary_size}"
-        )
     with torch.device("meta"):
         network = TextClassifier(architecture)
-    tensors = read_tensors(path, data)
-    stray = [n for n in tensors if not n.startswith((WEIGHT, *([] if values is None else [TRAINING])))]
-    if stray:
-        raise ModelFileError(f"{path}: tensor {stray[0]!r:.80} is no part of a classifier")
-    weights = {n.removeprefix(WEIGHT): t for n, t in tensors.items() if n.startswith(WEIGHT)}
-    check_weights(path, network, weights)
-    network.load_state_dict(weights, assign=True)
-    training = None
-    if values is not None:
-        rest = {n.removeprefix(TRAINING): t for n, t in tensors.items() if n.startswith(TRAINING)}
-        training = TrainingState(values, rest)
+    _, training = fill(path, data, network, vocabulary, document)
     return SavedClassifier(
         network=network.to(device).eval(),
         labels=tuple(labels),
         vocabulary=vocabulary,
         pipeline=pipeline,
         max_words=max_words,
-        provenance=provenance,
+        provenance=document["provenance"],
         training=training,
     )

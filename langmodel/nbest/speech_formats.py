@@ -50,33 +50,6 @@ class Srilm(NBestFormat):
         yield f"{acoustic} {shown_number(rescored.log_prob / LN_10)} {rest}"
 
 
-class Kaldi(NBestFormat):
-    """`utterance-N words …` in; `utterance-N cost` out, cost = -ln p, as Kaldi reads it."""
-
-    help = "Kaldi: utterance-N words ... in, utterance-N and the negated ln p out"
-    keeps_lm_apart = False
-    references_have_ids = True
-
-    def read(self, lines: Iterable[str], name: str, group: int | None) -> Iterator[Hypothesis]:
-        seen: set[str] = set()
-        for number, line in enumerate(lines, start=1):
-            id, *words = line.split() or [""]
-            if id in seen:
-                raise InputError(f"{name}:{number}: {id!r} is there twice; Kaldi's tables have each key once")
-            seen.add(id)
-            utterance, dash, rank = id.rpartition("-")
-            if not (utterance and dash and rank.isdecimal()):
-                raise InputError(f"{name}:{number}: {id!r} is no utterance-N; expected utterance-N w1 w2 ...")
-            yield Hypothesis(utterance, " ".join(words), (id,))
-
-    def write(self, rescored: Rescored) -> Iterator[str]:
-        score = rescored.log_prob if rescored.total is None else rescored.total
-        yield f"{rescored.hypothesis.fields[0]} {shown_number(-score)}"
-
-    def best(self, hypothesis: Hypothesis) -> str:
-        return f"{hypothesis.list_id} {hypothesis.text}".rstrip()
-
-
 class Utterance(NBestFormat):
     """`utterance words …`, a line for each hypothesis of an utterance; out as Kaldi's, `utterance cost`."""
 
@@ -97,6 +70,24 @@ class Utterance(NBestFormat):
 
     def best(self, hypothesis: Hypothesis) -> str:
         return f"{hypothesis.list_id} {hypothesis.text}".rstrip()
+
+
+class Kaldi(Utterance):
+    """`utterance-N words …` in; `utterance-N cost` out, cost = -ln p, as Kaldi reads it."""
+
+    help = "Kaldi: utterance-N words ... in, utterance-N and the negated ln p out"
+
+    def read(self, lines: Iterable[str], name: str, group: int | None) -> Iterator[Hypothesis]:
+        seen: set[str] = set()
+        for number, line in enumerate(lines, start=1):
+            id, *words = line.split() or [""]
+            if id in seen:
+                raise InputError(f"{name}:{number}: {id!r} is there twice; Kaldi's tables have each key once")
+            seen.add(id)
+            utterance, dash, rank = id.rpartition("-")
+            if not (utterance and dash and rank.isdecimal()):
+                raise InputError(f"{name}:{number}: {id!r} is no utterance-N; expected utterance-N w1 w2 ...")
+            yield Hypothesis(utterance, " ".join(words), (id,))
 
 
 class HyPoradise(NBestFormat):

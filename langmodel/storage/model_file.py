@@ -122,7 +122,7 @@ def load_model(path: Path, device: torch.device = torch.device("cpu")) -> SavedM
             document["architecture"].pop("dropout")
         architecture = Architecture.from_dict(document["architecture"])
         vocabulary, pipeline = read_language(document)
-        context, provenance, values = document["context"], document["provenance"], document["training"]
+        context = document["context"]
         direction = document["direction"] if document["format"] > 4 else "forward"
         ngrams = document["ngrams"] if document["format"] > 3 else None
         order = None if ngrams is None else ngrams["order"]
@@ -132,26 +132,10 @@ def load_model(path: Path, device: torch.device = torch.device("cpu")) -> SavedM
         raise ModelFileError(f"{path}: {error}") from None
     if context not in CONTEXTS or direction not in DIRECTIONS:
         raise ModelFileError(f"{path}: context or direction is malformed")
-    if not isinstance(provenance, dict) or not isinstance(values, dict | None):
-        raise ModelFileError(f"{path}: provenance or training state is malformed")
-    if len(vocabulary) != architecture.vocabulary_size:
-        raise ModelFileError(
-            f"{path}: {len(vocabulary)} vocabulary rows but a network of {architecture.vocabulary_size}"
-        )
+    parts = () if order is None else (NGRAMS,)
     with torch.device("meta"):
         network = RecurrentLM(architecture)
-    tensors = read_tensors(path, data)
-    parts = (WEIGHT, *([] if values is None else [TRAINING]), *([] if order is None else [NGRAMS]))
-    stray = [n for n in tensors if not n.startswith(parts)]
-    if stray:
-        raise ModelFileError(f"{path}: tensor {stray[0]!r:.80} is no part of a model")
-    weights = {n.removeprefix(WEIGHT): t for n, t in tensors.items() if n.startswith(WEIGHT)}
-    check_weights(path, network, weights)
-    network.load_state_dict(weights, assign=True)
-    training = None
-    if values is not None:
-        rest = {n.removeprefix(TRAINING): t for n, t in tensors.items() if n.startswith(TRAINING)}
-        training = TrainingState(values, rest)
+    tensors, training = fill(path, data, network, vocabulary, document, parts)
     part = None
     if order is not None:
         rest = {n.removeprefix(NGRAMS): t for n, t in tensors.items() if n.startswith(NGRAMS)}
@@ -165,13 +149,46 @@ def load_model(path: Path, device: torch.device = torch.device("cpu")) -> SavedM
         pipeline=pipeline,
         context=context,
         direction=direction,
-        provenance=provenance,
+        provenance=document["provenance"],
         training=training,
         ngrams=part,
     )
 
 
-def check_weights(path: Path, network: nn.Module, weights: dict[str, Tensor]) -> None:
+def fill(
+    path: Path,
+    data: bytes,
+    network: nn.Module,
+    vocabulary: Vocabulary,
+    document: dict[str, Any],
+    parts: tuple[str, ...] = (),
+) -> tuple[dict[str, Tensor], TrainingState | None]:
+    """Give an empty network (on `meta`) the weights of a file, once they are known to fit.
+
+    Returns all tensors, whose names begin with WEIGHT, TRAINING or one of `parts`, and the training state, if
+    there is one. Raises ModelFileError.
+    """
+    provenance, values = document.get("provenance"), document.get("training", ())
+    if not isinstance(provenance, dict) or not isinstance(values, dict | None):
+        raise ModelFileError(f"{path}: provenance or training state is malformed")
+    rows = network.architecture.vocabulary_size  # type: ignore[union-attr]
+    if len(vocabulary) != rows:
+        raise ModelFileError(f"{path}: {len(vocabulary)} vocabulary rows but a network of {rows}")
+    tensors = read_tensors(path, data)
+    known = (WEIGHT, *([] if values is None else [TRAINING]), *parts)
+    stray = [name for name in tensors if not name.startswith(known)]
+    if stray:
+        raise ModelFileError(f"{path}: tensor {stray[0]!r:.80} is no part of a model")
+    weights = {n.removeprefix(WEIGHT): t for n, t in tensors.items() if n.startswith(WEIGHT)}
+    _check_weights(path, network, weights)
+    network.load_state_dict(weights, assign=True)
+    if values is None:
+        return tensors, None
+    rest = {n.removeprefix(TRAINING): t for n, t in tensors.items() if n.startswith(TRAINING)}
+    return tensors, TrainingState(values, rest)
+
+
+def _check_weights(path: Path, network: nn.Module, weights: dict[str, Tensor]) -> None:
     expected = {name: tensor.shape for name, tensor in network.state_dict().items()}
     for name in sorted(expected.keys() ^ weights.keys()):
         what = "is missing" if name in expected else "is not part of this architecture"
