@@ -1,12 +1,9 @@
 """`langmodel evaluate`: perplexity of a held-out text or split."""
 
-import json
-import math
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -21,9 +18,9 @@ from langmodel.cli.options import (
     warned_if_wrapped,
 )
 from langmodel.display.bars import counted
-from langmodel.display.reports import rows_as_text
+from langmodel.display.evaluated import Evaluated
 from langmodel.errors import ConfigError, CorpusError, InputError
-from langmodel.formats.score_tables import FORMATS, Style, finite
+from langmodel.formats.score_tables import FORMATS, Style
 from langmodel.inference.adaptation import ADAPTATIONS
 from langmodel.inference.language_model import LanguageModel, load
 from langmodel.network.architecture import CONTEXTS
@@ -70,81 +67,54 @@ def _adapt(lm: LanguageModel, corpus: Corpus, split: str, kind: str) -> tuple[Li
     return Likelihood.of(adaptation.log_probs(ids), ids), adaptation.settings
 
 
-@dataclass(frozen=True)
-class Evaluated:
-    """A text or split, with everything that was asked about it."""
+def _of_text(
+    lm: LanguageModel, text: _Text, name: str, context: str | None, open_vocabulary: int | None
+) -> Evaluated:
+    result = lm.evaluate_lines(text, context)
+    return _evaluated(lm, name, result, context, open_vocabulary, text.characters)
 
-    name: str
-    result: Likelihood
-    model: str
-    """What gave the probabilities: the network, or network and n-grams."""
-    vocabulary_size: int
-    context: str
-    open_vocabulary: int | None
-    opened: float | None
-    """Perplexity over the open vocabulary."""
-    characters: int
-    """Of the text, line ends counted; 0 for a split of an older corpus, which did not count them."""
-    adaptation: str | None
-    adapted: Likelihood | None
-    settings: dict[str, float]
-    """What the adaptation was tuned to."""
 
-    @property
-    def bits(self) -> float | None:
-        """Per character, over the open vocabulary if there is one.
+def _of_split(
+    lm: LanguageModel,
+    corpus: Corpus,
+    split: str,
+    context: str | None,
+    adapt: str | None,
+    open_vocabulary: int | None,
+) -> Evaluated:
+    result = lm.evaluate_ids(_split(corpus, split), context)
+    characters = corpus.statistics[split].characters or 0
+    plain = _evaluated(lm, f"{corpus.path} ({split})", result, context, open_vocabulary, characters)
+    if adapt is None:
+        return plain
+    if plain.context != "document":
+        raise ConfigError("--adapt reads a split as one document; add --context document")
+    if split == "valid":
+        print("note: --adapt is tuned on this very split; report --split test", file=sys.stderr)
+    adapted, settings = _adapt(lm, corpus, split, adapt)
+    return replace(plain, adaptation=adapt, adapted=adapted, settings=settings)
 
-        Without an open vocabulary, a text with unknown words has no such figure: the less a model knew, the
-        better it would look.
-        """
-        if not self.characters or (self.result.oov and self.opened is None):
-            return None
-        mean = math.log(self.result.perplexity if self.opened is None else self.opened)
-        return mean * self.result.tokens / math.log(2) / self.characters
 
-    def as_json(self) -> str:
-        values: dict[str, Any] = {
-            "perplexity": self.result.perplexity,
-            "perplexity_excluding_oov": self.result.perplexity_excluding_oov,
-            "log_prob": self.result.log_prob,
-            "tokens": self.result.tokens,
-            "oov": self.result.oov,
-            "vocabulary_size": self.vocabulary_size,
-            "model": self.model,
-        }
-        further = {
-            "open_vocabulary_perplexity": self.opened,
-            "bits_per_character": self.bits,
-            "adapted_perplexity": None if self.adapted is None else self.adapted.perplexity,
-        }
-        values |= {name: value for name, value in further.items() if value is not None}
-        return json.dumps({k: finite(v) if isinstance(v, float) else v for k, v in values.items()})
-
-    def as_table(self) -> str:
-        result = self.result
-        rows = [
-            ("evaluated on", self.name),
-            ("model", self.model),
-            ("perplexity", f"{result.perplexity:.2f}"),
-            ("  excluding OOV", f"{result.perplexity_excluding_oov:.2f}"),
-        ]
-        if self.opened is not None:
-            rows.append(("  open vocabulary", f"{self.opened:.2f} (of {self.open_vocabulary:,} words)"))
-        if self.adapted is not None:
-            found = ", ".join(f"{name} {value:.4g}" for name, value in self.settings.items())
-            rows.append(("  adapted", f"{self.adapted.perplexity:.2f} ({self.adaptation}: {found})"))
-        rows += [
-            ("log-probability", f"{result.log_prob:.2f} nats"),
-            ("tokens", f"{result.tokens:,} (END counted), {result.oov:,} of them OOV"),
-            ("vocabulary size", f"{self.vocabulary_size:,}"),
-            ("context", self.context),
-        ]
-        if self.bits is not None:
-            over = "" if self.opened is None else ", open vocabulary"
-            rows.append(("bits per character", f"{self.bits:.4f} ({self.characters:,} with line ends{over})"))
-        elif self.characters:
-            rows.append(("bits per character", "none that compares with other models: add --open-vocabulary"))
-        return rows_as_text(rows)
+def _evaluated(
+    lm: LanguageModel,
+    name: str,
+    result: Likelihood,
+    context: str | None,
+    open_vocabulary: int | None,
+    characters: int,
+) -> Evaluated:
+    if not result.tokens:
+        raise CorpusError(f"{name}: no words to evaluate")
+    return Evaluated(
+        name=name,
+        result=result,
+        model=lm.kind,
+        vocabulary_size=len(lm.vocabulary),
+        context=context or lm.context,
+        open_vocabulary=open_vocabulary,
+        opened=open_vocabulary and result.open_vocabulary(len(lm.vocabulary.words), open_vocabulary),
+        characters=characters,
+    )
 
 
 def print_scores(lm: LanguageModel, text: Iterable[str], file: str, context: str | None, name: str) -> None:
@@ -197,50 +167,24 @@ def command(
     Without FILE or CORPUS_DIR, the corpus that the run was trained on. A FILE is anything that `preprocess`
     takes, and is split into sentences as the model's corpus was.
     """
+    is_text = data is not None and not is_corpus(Path(data))
+    if is_text and split is not None:
+        raise InputError(f"{data}: --split is of a corpus; leave it out")
+    if is_text and adapt is not None:
+        raise InputError(f"{data}: --adapt is tuned on a validation split; give a corpus directory")
+    if not is_text and format_ is not None:
+        raise InputError("--format is for a text; give a FILE, or use --json")
+    if format_ is not None and (as_json or open_vocabulary):
+        raise ConfigError("--format prints every word; leave out --json and --open-vocabulary")
     prepare_cpu(threads)
     lm = load(model, device, network_only=network_only)
-    adapted, found, characters = None, dict[str, float](), 0
-    if split is not None and data is not None and not is_corpus(Path(data)):
-        raise InputError(f"{data}: --split is of a corpus; leave it out")
-    split = split or "valid"
-    if data is None or is_corpus(Path(data)):
+    if data is not None and is_text:
+        text = _Text(lm, data, sentences, reading_of(column, field, encoding, clean))
         if format_ is not None:
-            raise InputError("--format is for a text; give a FILE, or use --json")
-        corpus = open_matching_corpus(lm, corpus_of_run(model) if data is None else Path(data))
-        name = f"{corpus.path} ({split})"
-        result = lm.evaluate_ids(_split(corpus, split), context)
-        characters = corpus.statistics[split].characters or 0
-        if adapt is not None:
-            if (context or lm.context) != "document":
-                raise ConfigError("--adapt reads a split as one document; add --context document")
-            if split == "valid":
-                print("note: --adapt is tuned on this very split; report --split test", file=sys.stderr)
-            adapted, found = _adapt(lm, corpus, split, adapt)
-    elif adapt is not None:
-        raise InputError(f"{data}: --adapt is tuned on a validation split; give a corpus directory")
-    elif format_ is not None:
-        if as_json or open_vocabulary:
-            raise ConfigError("--format prints every word; leave out --json and --open-vocabulary")
-        text = _Text(lm, data, sentences, reading_of(column, field, encoding, clean))
-        print_scores(lm, text, data, context, format_)
-        return
+            print_scores(lm, text, data, context, format_)
+            return
+        evaluated = _of_text(lm, text, data, context, open_vocabulary)
     else:
-        text = _Text(lm, data, sentences, reading_of(column, field, encoding, clean))
-        result = lm.evaluate_lines(text, context)
-        name, characters = data, text.characters
-    if not result.tokens:
-        raise CorpusError(f"{name}: no words to evaluate")
-    evaluated = Evaluated(
-        name=name,
-        result=result,
-        model=lm.kind,
-        vocabulary_size=len(lm.vocabulary),
-        context=context or lm.context,
-        open_vocabulary=open_vocabulary,
-        opened=open_vocabulary and result.open_vocabulary(len(lm.vocabulary.words), open_vocabulary),
-        characters=characters,
-        adaptation=adapt,
-        adapted=adapted,
-        settings=found,
-    )
+        corpus = open_matching_corpus(lm, corpus_of_run(model) if data is None else Path(data))
+        evaluated = _of_split(lm, corpus, split or "valid", context, adapt, open_vocabulary)
     print(evaluated.as_json() if as_json else evaluated.as_table())
