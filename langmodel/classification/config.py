@@ -1,7 +1,7 @@
 """Every setting of a classifier's training, with its default and its limits; imports no torch."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from langmodel.classification.architecture import POOLING_NAMES, ClassifierArchitecture
@@ -11,6 +11,9 @@ from langmodel.network.architecture import CELL_NAMES, DIRECTIONS
 from langmodel.text.casing import CASES
 
 JUDGES = ("accuracy", "loss")
+LONG_WORDS = 100
+"""Texts with more than this on average are documents."""
+
 SEMI = ("none", "self-training", "pretrain", "both")
 
 
@@ -24,7 +27,9 @@ class ClassifierConfig:
     layers: int = setting(1, "Recurrent layers of each direction.", least=1)
     bidirectional: bool = setting(True, "Read the text from both ends.")
     pooling: tuple[str, ...] = setting(
-        POOLING_NAMES, "What is taken of the hidden states, side by side.", choices=POOLING_NAMES
+        (),
+        "What is taken of the hidden states, side by side; none: mean for long texts, else all.",
+        choices=POOLING_NAMES,
     )
     dense: bool = setting(False, "A dense layer of half the hidden size, with ReLU, before the output.")
     l2: float = setting(0.0, "Weight of the dense layer's mean squared weight in the loss.", least=0)
@@ -72,6 +77,15 @@ class ClassifierConfig:
             raise ConfigError("--l2 is for the dense layer: add --dense, or leave it out")
         self.architecture(vocabulary_size=8_000, classes=2)
 
+    def suited(self, mean_words: float) -> "ClassifierConfig":
+        """With a pooling for texts of so many words, where none was chosen.
+
+        The largest of each unit over a thousand states says little: of documents, the mean alone says more.
+        """
+        if self.pooling:
+            return self
+        return replace(self, pooling=("mean",) if mean_words > LONG_WORDS else POOLING_NAMES)
+
     @property
     def hidden_sizes(self) -> tuple[int, ...]:
         return self.hidden_size if len(self.hidden_size) > 1 else self.hidden_size * self.layers
@@ -90,7 +104,7 @@ class ClassifierConfig:
             embedding_size=self.embedding_size,
             hidden_sizes=self.hidden_sizes,
             directions=DIRECTIONS if self.bidirectional else DIRECTIONS[:1],
-            pooling=self.pooling,
+            pooling=self.pooling or POOLING_NAMES,
             dense_size=max(1, self.hidden_sizes[-1] // 2) if self.dense else 0,
         )
 

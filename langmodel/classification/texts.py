@@ -76,6 +76,10 @@ class EncodedTexts:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def mean_length(self) -> float:
+        return float(np.mean([len(row) for row in self.ids])) if self.ids else 0.0
+
     def subset(self, rows: Iterable[int]) -> "EncodedTexts":
         chosen = list(rows)
         return EncodedTexts(tuple(self.ids[row] for row in chosen), self.labels[chosen])

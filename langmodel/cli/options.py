@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
 
@@ -75,6 +75,9 @@ class Several(_TupleParameter):
         self.called = called
         names = "|".join(choices) or kind.__name__
         self.name = f"{names}[,...]"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str | None:
+        return self.name if "|" in self.name else None
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -181,7 +184,7 @@ def settings_options(config: type, **types: Any) -> Callable[[F], F]:
             elif field.type is bool:
                 flag = f"{flag}/--{field.metadata['off'] or f'no-{flag[2:]}'}"
             elif isinstance(field.default, tuple):
-                kind = type(field.default[0])
+                kind = get_args(field.type)[0]
                 parameters["type"] = Several(kind, CALLED[kind], limits.choices)
             elif limits.choices:
                 parameters["type"] = Choice(limits.choices)
@@ -208,7 +211,7 @@ def _shown(default: Any) -> str:
     if isinstance(default, bool):
         return "yes" if default else "no"
     if isinstance(default, tuple):
-        return ",".join(map(str, default))
+        return ",".join(map(str, default)) or "none"
     return "none" if default is None else str(default)
 
 

@@ -92,14 +92,15 @@ class ClassifierJob:
             models = self._language_models(splits, directory)
             language = (models[0].vocabulary, models[0].pipeline) if models else None
             encoded = encode_splits(splits, self.config, language)
+            job = replace(self, config=self.config.suited(encoded.data.train.mean_length))
             files = ClassifierRunFiles(
-                directory, lock, self.narrator, encoded, splits.labels, splits.digest, self.config,
+                directory, lock, self.narrator, encoded, splits.labels, splits.digest, job.config,
                 {"from": [str(path) for path in options.from_models]},
             )  # fmt: skip
-            files.trainer = self._trainer(splits, encoded, models)
+            files.trainer = job._trainer(splits, encoded, models)
             if options.resume:
-                self._restore(files, directory)
-            return self._run(files, splits, encoded)
+                job._restore(files, directory)
+            return job._run(files, splits, encoded)
 
     def _language_models(self, splits: TextSplits, directory: Path) -> list[SavedModel]:
         paths = list(self.options.from_models)

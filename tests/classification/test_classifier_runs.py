@@ -62,6 +62,19 @@ def test_the_page_shows_which_words_speak_for_the_label(trained, tmp_path, capsy
     assert "<script" not in page
 
 
+def test_long_texts_are_pooled_by_their_mean_unless_told_otherwise(tmp_path):
+    rows = [(label, f"a {word} film . " * 40) for label, word in (("good", "fine"), ("bad", "dull"))] * 6
+    (tmp_path / "long").write_text("".join(f"{label} +++$+++ {text}\n" for label, text in rows))
+    assert train(tmp_path / "long", tmp_path / "a", "--no-compare", "--epochs", "1") == 0
+    assert (
+        train(tmp_path / "long", tmp_path / "b", "--no-compare", "--epochs", "1", "--pooling", "max,last")
+        == 0
+    )
+    shapes = [langmodel.load_classifier(tmp_path / name).network.architecture.pooling for name in "ab"]
+    assert shapes == [("mean",), ("max", "last")]
+    assert train(tmp_path / "long", tmp_path / "a", "--no-compare", "--epochs", "1", "--resume") == 0
+
+
 def test_the_same_seed_gives_the_same_bytes_and_python_gives_those_of_the_command(films, tmp_path):
     for name in ("a", "b"):
         assert train(films, tmp_path / name, "--no-compare") == 0
