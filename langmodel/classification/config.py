@@ -52,7 +52,9 @@ class ClassifierConfig:
     )
     lm_loss: float = setting(0.0, "With --from: weight of the language model's own loss.", least=0)
     clip: float = setting(1.0, "Largest norm of the gradient; 0: not clipped.", least=0)
-    epochs: int = setting(8, "Passes over the labelled texts, at most.", least=1, most=10_000)
+    epochs: int = setting(
+        8, "Passes over the labelled texts, at most; few texts make several passes one.", least=1, most=10_000
+    )
     patience: int = setting(3, "Stop after so many epochs in a row without a better one; 0: never.", least=0)
     judge: str = setting(
         "accuracy", "What of the validation texts decides which epoch is best.", choices=JUDGES

@@ -39,6 +39,9 @@ BETAS = (0.9, 0.99)
 WARM_UP_SHARE = 0.1
 """Part of the steps on labelled texts in which the rate rises; then it falls on half a cosine."""
 
+LEAST_STEPS = 50
+"""Of an epoch: few texts are read again and again, until they make so many steps."""
+
 ROUND_SHARE = 0.1
 """The rate of self-training, as a share of the highest one."""
 
@@ -109,6 +112,8 @@ class ClassifierTrainer:
         p, config = self.progress, self.config
         texts = self._texts()
         batches = texts.shuffled(config.batch_size, (config.seed, p.round, p.epoch))
+        for again in range(1, -(-LEAST_STEPS // len(batches))):
+            batches += texts.shuffled(config.batch_size, (config.seed, p.round, p.epoch, again))
         self.network.train()
         generator = torch.Generator(device=self.network.device)
         for rows in batches[p.batch :]:
