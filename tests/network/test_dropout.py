@@ -2,7 +2,7 @@ import pytest
 import torch
 from conftest import make_network
 
-from langmodel.network.dropout import Dropout, DropoutRates
+from langmodel.network.dropout import NO_DROPOUT, Dropout, DropoutRates
 
 INPUTS_TB = torch.tensor([[3, 4, 5], [5, 5, 3], [4, 3, 7], [6, 7, 3]])
 
@@ -11,7 +11,7 @@ def dropout(rank: int = 0, ranks: int = 1, **rates: float) -> Dropout:
     return Dropout(DropoutRates(**rates), torch.Generator().manual_seed(3), rank, ranks)
 
 
-def activations(made: Dropout | None, cell: str = "lstm", columns: slice = slice(None)):
+def activations(made: Dropout, cell: str = "lstm", columns: slice = slice(None)):
     network = make_network(cell, hidden_sizes=(6, 5), embedding_size=5, vocabulary_size=8)
     inputs = INPUTS_TB[:, columns]
     return network.activations(inputs, network.zero_state(inputs.shape[1]), made)
@@ -19,7 +19,7 @@ def activations(made: Dropout | None, cell: str = "lstm", columns: slice = slice
 
 @pytest.mark.parametrize("kind", ["input", "hidden", "output", "word", "weight"])
 def test_each_kind_changes_what_is_read_and_only_from_its_place_on(kind):
-    without, with_it = activations(None), activations(dropout(**{kind: 0.5}))
+    without, with_it = activations(NO_DROPOUT), activations(dropout(**{kind: 0.5}))
     assert not torch.equal(without.read_TBO, with_it.read_TBO)
     assert torch.equal(without.last_TBH, with_it.last_TBH) == (kind == "output")
 

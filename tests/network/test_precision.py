@@ -3,6 +3,7 @@ import torch
 from conftest import CELLS, make_network
 
 from langmodel.network.cells import RecurrentLayer
+from langmodel.network.dropout import NO_DROPOUT
 from langmodel.network.precision import HalfPrecision, tf32_products
 from langmodel.network.windows import Window
 from langmodel.text.vocabulary import START_ID
@@ -54,7 +55,7 @@ def test_a_training_step_in_float16_has_nearly_the_gradients_of_float32(tied):
     for half in (False, True):
         network = make_network(embedding_size=4, tied=tied).train()
         objective = Objective(network, ar=1.0, tar=1.0, half_precision=half)
-        nll, penalty, _ = objective(window, network.zero_state(5), None)
+        nll, penalty, _ = objective(window, network.zero_state(5), NO_DROPOUT)
         (nll / 30 + penalty).backward()
         found.append((nll.detach(), [parameter.grad for parameter in network.parameters()]))
     (exact_nll, exact), (nll, ours) = found

@@ -7,7 +7,7 @@ import torch
 from conftest import CELLS, POEM, make_network
 
 from langmodel.errors import ConfigError, TrainingError
-from langmodel.network.dropout import step_seed
+from langmodel.network.dropout import NO_DROPOUT, step_seed
 from langmodel.network.evaluation import evaluate_windows, evaluation_windows
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.network.windows import DocumentWindows
@@ -363,7 +363,7 @@ def test_activation_regularisation_is_the_mean_square_of_output_and_of_its_chang
     window = next(DocumentWindows(IDS, batch_size=3, bptt=5).epoch(0))
     with torch.no_grad():
         hidden, _ = network(window.inputs_TB, network.zero_state(3))
-        _, penalty, _ = Objective(network, ar=2.0, tar=0.5)(window, network.zero_state(3), None)
+        _, penalty, _ = Objective(network, ar=2.0, tar=0.5)(window, network.zero_state(3), NO_DROPOUT)
     change = hidden[1:] - hidden[:-1]
     expected = 2 * (hidden**2).sum() / hidden.numel() + 0.5 * (change**2).sum() / change.numel()
     assert float(penalty) == pytest.approx(float(expected), rel=1e-5)
