@@ -8,11 +8,17 @@ from typing import Any
 from langmodel.formats.score_tables import LN_OF_BASE
 from langmodel.inference.experiments import Agreement
 from langmodel.inference.stimuli import ScoredStimulus
+from langmodel.text.printable import printable
+
+
+def shown_cell(cell: Any) -> Any:
+    """A cell without the control characters of a file from elsewhere; its line breaks stay."""
+    return "\n".join(map(printable, cell.split("\n"))) if isinstance(cell, str) else cell
 
 
 def _row(cells: Sequence[Any]) -> str:
     line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(cells)
+    csv.writer(line, lineterminator="\n").writerow([shown_cell(cell) for cell in cells])
     return line.getvalue()[:-1]
 
 

@@ -8,6 +8,7 @@ from itertools import chain, groupby
 from typing import Any
 
 from langmodel.errors import InputError
+from langmodel.formats.experiment_tables import shown_cell
 from langmodel.formats.score_tables import LN_OF_BASE
 from langmodel.inference.language_model import LanguageModel
 from langmodel.inference.whitespace_words import WrittenWord, written_words
@@ -111,9 +112,9 @@ def _same_words(table: WordTable) -> Iterator[tuple[tuple[str, str], list[int]]]
 
 def _line(cells: Sequence[Any], delimiter: str) -> str:
     if delimiter == "\t":
-        return "\t".join(map(str, cells))
+        return "\t".join(str(shown_cell(cell)) for cell in cells)
     line = io.StringIO()
-    csv.writer(line, delimiter=delimiter, lineterminator="\n").writerow(cells)
+    csv.writer(line, delimiter=delimiter, lineterminator="\n").writerow([shown_cell(cell) for cell in cells])
     return line.getvalue()[:-1]
 
 

@@ -214,3 +214,12 @@ def test_the_real_files_are_read_by_their_content():
             "-csv" if file.name.endswith(".csv.gz") else ""
         )
         assert gzip.decompress(file.read_bytes()) and experiment.stimuli
+
+
+def test_control_characters_of_a_file_do_not_reach_the_terminal(place, capsys):
+    (place / "s.csv").write_text("item,condition,regions\n\x1b[2J,a,b|c\n")
+    (place / "w.tsv").write_text("word\tzone\titem\na\t1\t\x1b[2J\n")
+    (place / "x.jsonl").write_text(pair("a", "b", "\x1b[2J"))
+    for command in ("s.csv", "w.tsv --format words", "x.jsonl"):
+        assert run(f"stimuli m.safetensors {command}".split()) == 0
+        assert "\x1b" not in capsys.readouterr().out
