@@ -15,8 +15,8 @@ from langmodel.network.architecture import DIRECTIONS
 from langmodel.storage.model_file import SavedModel, load_model, model_path
 
 
-def load_language_models(paths: Sequence[Path]) -> list[SavedModel]:
-    """One model, which reads forward, or two, one of them backward; the forward one first.
+def load_language_models(paths: Sequence[Path], *, alone: bool = True) -> list[SavedModel]:
+    """One model, which reads forward if it stands `alone`, or two, one of them backward; forward first.
 
     Raises ConfigError for models that cannot be put together.
     """
@@ -38,7 +38,7 @@ def load_language_models(paths: Sequence[Path]) -> list[SavedModel]:
             raise ConfigError(f"{names} have different architectures; train them alike")
     elif len(models) > 2:
         raise ConfigError(f"--from takes a model for each direction, so two at most, got {len(models)}")
-    elif models[0].direction == "backward":
+    elif alone and models[0].direction == "backward":
         raise ConfigError(f"{paths[0]} reads backward; give a forward model, alone or beside it")
     return models
 

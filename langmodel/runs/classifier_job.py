@@ -32,7 +32,7 @@ from langmodel.runs.classifier_run import (
     forget_later_rows,
     saved_run,
 )
-from langmodel.runs.pretraining import pretrained
+from langmodel.runs.pretraining import PretrainingStopped, pretrained
 from langmodel.runs.signals import StopSignal
 from langmodel.storage.atomic import locked_directory
 from langmodel.storage.model_file import BEST, LAST, SavedModel
@@ -40,6 +40,11 @@ from langmodel.storage.run_files import read_run
 
 PRETRAINING = "language-model"
 """The folder of a run in which its language models are trained."""
+
+
+def has_something(directory: Path) -> bool:
+    """Whether a run there has been saved, or the language models that it begins with."""
+    return (directory / LAST).exists() or (directory / PRETRAINING).is_dir()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +94,11 @@ class ClassifierJob:
                 for name in FILES:
                     (directory / name).unlink(missing_ok=True)
             self.narrator.say(splits.line)
-            models = self._language_models(splits, directory)
+            try:
+                models = self._language_models(splits, directory)
+            except PretrainingStopped as stopped:
+                self.narrator.say("interrupted before the classifier was begun; go on with --resume")
+                return stopped.exit_code
             language = (models[0].vocabulary, models[0].pipeline) if models else None
             encoded = encode_splits(splits, self.config, language)
             job = replace(self, config=self.config.suited(encoded.data.train.mean_length))
@@ -98,7 +107,7 @@ class ClassifierJob:
                 {"from": [str(path) for path in options.from_models]},
             )  # fmt: skip
             files.trainer = job._trainer(splits, encoded, models)
-            if options.resume:
+            if options.resume and (directory / LAST).exists():
                 job._restore(files, directory)
             return job._run(files, splits, encoded)
 
@@ -219,7 +228,7 @@ class ClassifierJob:
                     splits.unlabelled,
                     valid_fraction=self.options.valid_fraction,
                 )  # fmt: skip
-                resumes = self.options.resume and (fold / LAST).exists()
+                resumes = self.options.resume and has_something(fold)
                 job = self if resumes or not self.options.resume else self._fresh()
                 if code := job.train(made, fold):
                     return code

@@ -14,12 +14,13 @@ from langmodel.display.narration import Narrator, Silent
 from langmodel.errors import ConfigError, InputError
 from langmodel.network.device import prepare_cpu
 from langmodel.runs.classifier_data import read_splits
-from langmodel.runs.classifier_job import ClassifierJob, ClassifierOptions
+from langmodel.runs.classifier_job import ClassifierJob, ClassifierOptions, has_something
 from langmodel.runs.classifier_run import (
     CLASSIFIER_ROW,
     resumed_config,
     saved_run,
 )
+from langmodel.storage.model_file import LAST
 from langmodel.storage.run_files import read_metrics, read_run
 from langmodel.text.corpus_files import is_corpus
 
@@ -112,9 +113,11 @@ def run_classifier_training(
     """What `train_classifier` and the command have in common."""
     if is_corpus(output):
         raise InputError(f"{output}: a corpus directory; choose another for the run")
-    config = resumed_config(saved_run(output), given, output) if options.resume and not options.folds else (
-        ClassifierConfig(**given)
-    )  # fmt: skip
+    begun = options.resume and not options.folds
+    if begun and ((output / LAST).exists() or not has_something(output)):
+        config = resumed_config(saved_run(output), given, output)
+    else:
+        config = ClassifierConfig(**given)
     if config.semi in ("self-training", "both") and not options.unlabelled and options.labels is None:
         raise ConfigError(f"--semi {config.semi} needs unlabelled texts; name some with --unlabelled")
     if config.lm_loss and not options.from_models and config.semi not in ("pretrain", "both"):

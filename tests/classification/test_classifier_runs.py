@@ -12,6 +12,7 @@ import langmodel
 from langmodel.classification.trainer import ClassifierTrainer
 from langmodel.cli.main import run
 from langmodel.errors import ConfigError, ModelFileError
+from langmodel.training.trainer import Trainer
 
 SMALL = ["--embedding-size", "12", "--hidden-size", "8", "--batch-size", "10", "--learning-rate", "0.02",
          "--dropout", "0.1", "--word-dropout", "0", "--epochs", "6", "--threads", "1"]  # fmt: skip
@@ -155,6 +156,31 @@ def test_pretraining_on_all_texts_both_ways_and_the_models_refuse_what_is_not_th
     two = ("--from", str(models / "backward"), "--from", str(models / "forward"))
     assert train(films, tmp_path / "two", *two, "--no-compare") == 0
     assert langmodel.load_classifier(tmp_path / "two").network.architecture.own_embeddings
+
+
+def test_a_run_stopped_while_it_pretrains_or_after_goes_on_with_the_same_bits(
+    films, unseen, tmp_path, monkeypatch
+):
+    more = ("--semi", "pretrain", "--unlabelled", str(unseen), "--pretrain-epochs", "1", "--no-compare")
+    assert train(films, tmp_path / "whole", *more) == 0
+    for name, owner, method in (("early", Trainer, "train_step"), ("late", ClassifierTrainer, "_step")):
+        plain, calls = getattr(owner, method), []
+
+        def interrupted(self, *arguments, plain=plain, calls=calls):
+            calls.append(None)
+            if len(calls) == 2:
+                os.kill(os.getpid(), signal.SIGINT)
+            return plain(self, *arguments)
+
+        monkeypatch.setattr(owner, method, interrupted)
+        assert train(films, tmp_path / name, *more) == 130
+        monkeypatch.undo()
+        assert train(films, tmp_path / name, *more, "--resume") == 0
+        found = (tmp_path / name / "best.safetensors").read_bytes()
+        assert found == (tmp_path / "whole" / "best.safetensors").read_bytes()
+    models = tmp_path / "whole" / "language-model"
+    both = ("--from", str(models / "backward"), "--from", str(models / "forward"))  # in either order
+    assert train(films, tmp_path / "on", *more, *both) == 0
 
 
 def test_the_referee_is_heard_in_the_end(films, unseen, tmp_path, capsys):
