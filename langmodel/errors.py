@@ -1,5 +1,8 @@
 """The errors that langmodel raises, and the exit code that each one means on the command line."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class LangModelError(Exception):
     """A failure that langmodel explains in one line: what was found, where, and what to do."""
@@ -35,3 +38,12 @@ class TrainingError(LangModelError):
 
 class SamplingError(LangModelError):
     """No sentence can be drawn under the given constraints."""
+
+
+@contextmanager
+def needs_extra(extra: str, what: str) -> Iterator[None]:
+    """Raises InputError, naming the extra to install, where an import inside fails."""
+    try:
+        yield
+    except ImportError as error:
+        raise InputError(f"{what} needs {error.name}: pip install 'langmodel[{extra}]'") from None

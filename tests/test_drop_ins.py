@@ -12,7 +12,7 @@ import pytest
 from conftest import make_model, saved_model
 
 import langmodel.kenlm as kenlm
-from langmodel.errors import LangModelError
+from langmodel.errors import InputError, LangModelError
 from langmodel.nltk import LanguageModel
 from langmodel.storage.model_file import SavedModel, save_model
 from langmodel.text.vocabulary import Vocabulary
@@ -252,3 +252,13 @@ def test_nltk_takes_it_for_a_language_model_and_it_says_what_it_lacks(lm):
         with pytest.raises(TypeError):
             ask()
     assert None not in model.vocab
+
+
+def test_without_transformers_the_extra_is_named(lm, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("langmodel.huggingface")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(
+        InputError, match=r"to_huggingface needs transformers.*: pip install 'langmodel\[hf\]'"
+    ):
+        lm.to_huggingface()

@@ -1,7 +1,6 @@
 """Files -> texts with labels: tables, JSON lines, marked lines, a folder or a file for each class."""
 
 import csv
-import json
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,13 +12,7 @@ from langmodel.errors import ConfigError, CorpusError
 from langmodel.text.archives import is_archive
 from langmodel.text.decoding import ROW_BREAKS, UTF_8
 from langmodel.text.sources import OPENERS, SCHEMES, Reading, read_documents
-from langmodel.text.tables import (
-    MAX_ROW_CHARACTERS,
-    SNIFFED_LINES,
-    csv_rows,
-    named_columns,
-    sniffed_delimiter,
-)
+from langmodel.text.tables import SNIFFED_LINES, csv_rows, json_object, named_columns, sniffed_delimiter
 
 SEPARATOR = "+++$+++"
 """Between label and text, in files of one `label +++$+++ text` per line."""
@@ -168,14 +161,9 @@ def _objects(lines: Iterator[str], source: str, columns: Columns) -> Iterator[La
         place = f"{source} line {number}"
         if not line.strip():
             continue
-        if len(line) > MAX_ROW_CHARACTERS:
-            raise CorpusError(f"{place} has over {MAX_ROW_CHARACTERS >> 20} Mi characters of JSON; split it")
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise CorpusError(f"{place} is not JSON ({error})") from None
-        if not isinstance(row, dict) or not isinstance(row.get(columns.text), str):
-            known = named_columns(row) if isinstance(row, dict) else "none: it is not an object"
+        row = json_object(line, place)
+        if not isinstance(row.get(columns.text), str):
+            known = named_columns(row)
             raise CorpusError(f"{place} has no text field {columns.text!r}; its fields: {known}")
         label = row.get(columns.label)
         if not isinstance(label, str | int | None):

@@ -13,7 +13,7 @@ STRONGEST = 3.0
 """Log-odds in nats from which a word's ground is as strong as it gets."""
 
 PLAIN, FOR, AGAINST = (250, 250, 250), (0, 114, 178), (213, 94, 0)
-"""The middle and the two ends of the scale; blue and orange are told apart by most (Okabe and Ito)."""
+"""The middle and the two ends of the scale; blue and orange suit colour-blind readers (Okabe and Ito)."""
 
 STYLE = """
 .cl p{margin:.6rem 0;line-height:2}

@@ -267,7 +267,7 @@ def _lm_zoo(scores: Iterator[SentenceScore], style: Style) -> Iterator[str]:
 def _neural_complexity(scores: Iterator[SentenceScore], style: Style) -> Iterator[str]:
     """neural-complexity's table: ids from 0, bits, no END; entred is the fall in entropy, never negative.
 
-    Lines without words are no sentences and have no number.
+    Lines without words are not numbered.
     """
     yield "word sentid sentpos wlen surp entropy entred"
     for sentence, score in enumerate(score for score in scores if score.tokens > 1):

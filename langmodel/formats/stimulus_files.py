@@ -4,7 +4,6 @@ Each reader gives an Experiment or raises InputError, naming the place.
 """
 
 import csv
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
@@ -14,7 +13,7 @@ from langmodel.errors import InputError
 from langmodel.inference.predictions import METRICS, Prediction, parse
 from langmodel.inference.stimuli import Stimulus
 from langmodel.text.sources import input_name, read_raw_lines
-from langmodel.text.tables import MAX_ROW_CHARACTERS, csv_rows, named_columns
+from langmodel.text.tables import csv_rows, json_object, named_columns
 
 COLUMNS = ("item", "condition", "regions")
 LONG_COLUMNS = ("item_number", "condition_name", "region_number", "content")
@@ -148,7 +147,7 @@ def _read_blimp(lines: Iterable[str], file: str) -> Experiment:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        row = _object(line, f"{file} line {number}", MAX_ROW_CHARACTERS)
+        row = json_object(line, f"{file} line {number}")
         missing = [
             name for name in (GOOD, BAD) if not isinstance(row.get(name), str) or not row[name].strip()
         ]
@@ -163,18 +162,6 @@ def _read_blimp(lines: Iterable[str], file: str) -> Experiment:
     return Experiment(file, "blimp", _some(stimuli, file), pairs=pairs)
 
 
-def _object(text: str, where: str, most: int) -> dict[str, Any]:
-    if len(text) > most:
-        raise InputError(f"{where}: over {most >> 20} Mi characters of JSON; split it")
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{where} is not JSON ({error})") from None
-    if not isinstance(value, dict):
-        raise InputError(f"{where} is not a JSON object")
-    return value
-
-
 def _read_suite(lines: Iterable[str], file: str) -> Experiment:
     parts, size = [], 0
     for line in lines:
@@ -182,7 +169,7 @@ def _read_suite(lines: Iterable[str], file: str) -> Experiment:
         if size > MAX_SUITE_CHARACTERS:
             raise InputError(f"{file}: over {MAX_SUITE_CHARACTERS >> 20} Mi characters of JSON; split it")
         parts.append(line)
-    suite = _object("\n".join(parts), file, MAX_SUITE_CHARACTERS)
+    suite = json_object("\n".join(parts), file, MAX_SUITE_CHARACTERS)
     try:
         metric = suite.get("meta", {}).get("metric", "sum")
         formulas = [prediction["formula"] for prediction in suite.get("predictions", [])]

@@ -1,6 +1,7 @@
 """LanguageModel: the face of a trained model. Text in; sentences and probabilities out."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from itertools import tee
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any, overload
 
 import torch
 
-from langmodel.errors import ConfigError, CorpusError, ModelFileError
+from langmodel.errors import ConfigError, CorpusError, ModelFileError, needs_extra
 from langmodel.inference import drawing, scoring
 from langmodel.inference.beam import beam_search
 from langmodel.inference.drawing import SamplingRequest, several
@@ -82,9 +83,8 @@ class LanguageModel:
 
     def __repr__(self) -> str:
         a = self.network.architecture
-        ngrams = "" if self.ngrams is None else f" and {self.ngrams.ngrams.order}-grams"
         return (
-            f"<LanguageModel: {a.cell.upper()} {'-'.join(map(str, a.hidden_sizes))}{ngrams}, "
+            f"<LanguageModel: {a.cell.upper()} {'-'.join(map(str, a.hidden_sizes))}{self.kind.removeprefix('network')}, "
             f"{len(self.vocabulary):,} vocabulary rows, trained on each {self.context}>"
         )
 
@@ -294,7 +294,8 @@ class LanguageModel:
 
     def to_huggingface(self) -> Any:
         """The model and the tokenizer for Hugging Face's transformers (extra `[hf]`)."""
-        return import_module("langmodel.huggingface").from_langmodel(self)  # a face, which lies above
+        with needs_extra("hf", "to_huggingface"):
+            return import_module("langmodel.huggingface").from_langmodel(self)  # a face, which lies above
 
 
 def load(path: str | Path, device: str = "cpu", *, network_only: bool = False) -> LanguageModel:
@@ -306,5 +307,4 @@ def load(path: str | Path, device: str = "cpu", *, network_only: bool = False) -
     saved = load_model(model_path(Path(path)), choose_device(device))
     if saved.direction != "forward":
         raise ModelFileError(f"{path}: reads {saved.direction}; it is for `train-classifier --from`")
-    lm = LanguageModel.of(saved)
-    return lm.network_only() if network_only else lm
+    return LanguageModel.of(replace(saved, ngrams=None) if network_only else saved)

@@ -115,6 +115,19 @@ def _column_index(header: list[str], column: str | None, path: Path) -> int:
     return header.index(name)
 
 
+def json_object(text: str, where: str, most: int = MAX_ROW_CHARACTERS) -> dict[str, Any]:
+    """Raises CorpusError for what is no JSON object, or longer than `most` characters."""
+    if len(text) > most:
+        raise CorpusError(f"{where} has over {most >> 20} Mi characters of JSON; split it")
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise CorpusError(f"{where} is not JSON ({error})") from None
+    if not isinstance(value, dict):
+        raise CorpusError(f"{where} is not a JSON object")
+    return value
+
+
 def _read_jsonl(lines: Iterator[str], path: Path, place: Place) -> Iterator[Document]:
     name = "text" if place.field is None else place.field
     for number, line in enumerate(lines, start=1):

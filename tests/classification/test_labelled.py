@@ -101,7 +101,7 @@ def test_texts_may_come_without_labels(tmp_path):
     ("a.csv", "text,label\n ,good\n", "row 2: the text is empty"),
     ("a.csv", "text\nb\n", "no label"),
     ("a.jsonl", "{\n", "line 1 is not JSON"),
-    ("a.jsonl", "[]\n", "not an object"),
+    ("a.jsonl", "[]\n", "not a JSON object"),
     ("a.jsonl", '{"text": 3}\n', "no text field"),
     ("a.jsonl", '{"text": "a", "label": [1]}\n', "neither text nor"),
     ("a.txt", "no label here\n", "line 1: no label"),

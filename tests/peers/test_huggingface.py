@@ -6,11 +6,10 @@ import pickle
 
 import pytest
 import torch
-from conftest import CELLS, make_model, saved_model
+from conftest import CELLS, make_model
 
 from langmodel.cli.main import run
 from langmodel.inference.language_model import LanguageModel, load
-from langmodel.storage.model_file import save_model
 from langmodel.text.vocabulary import END_ID, START_ID, UNK_ID
 
 transformers = pytest.importorskip("transformers", reason="make peers-test installs transformers")
@@ -184,8 +183,3 @@ metadata: {{version: 1.0}}
         for good, bad in pairs
     ]
     assert found["results"]["local_blimp"]["acc,none"] == pytest.approx(sum(without_end) / 3)
-
-
-def test_without_the_extra_it_is_named(lm, tmp_path):
-    save_model(tmp_path / "m.safetensors", saved_model(lm))
-    assert LangModelForCausalLM.config_class.model_type == "langmodel"
