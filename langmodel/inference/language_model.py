@@ -85,6 +85,7 @@ class LanguageModel:
         a = self.network.architecture
         return (
             f"<LanguageModel: {a.cell.upper()} {'-'.join(map(str, a.hidden_sizes))}{self.kind.removeprefix('network')}, "
+            f""
             f"{len(self.vocabulary):,} vocabulary rows, trained on each {self.context}>"
         )
 
