@@ -82,10 +82,9 @@ class LanguageModel:
         return LanguageModel(self.network, self.vocabulary, self.pipeline, self.context, self.provenance)
 
     def __repr__(self) -> str:
-        a = self.network.architecture
+        a, ngrams = self.network.architecture, self.kind.removeprefix("network")
         return (
-            f"<LanguageModel: {a.cell.upper()} {'-'.join(map(str, a.hidden_sizes))}{self.kind.removeprefix('network')}, "
-            f""
+            f"<LanguageModel: {a.cell.upper()} {'-'.join(map(str, a.hidden_sizes))}{ngrams}, "
             f"{len(self.vocabulary):,} vocabulary rows, trained on each {self.context}>"
         )
 
