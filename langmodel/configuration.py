@@ -82,21 +82,22 @@ def typed_settings(config: type, data: Mapping[str, Any], where: str) -> dict[st
     """Values for the fields of `config`, checked by name and type; `learning-rate` may stand for
     `learning_rate`, and one value for a tuple of one. Raises ConfigError, saying `where` it stood.
     """
-    kinds = {each.name: each.type for each in fields(config)}
+    known = {each.name: each for each in fields(config)}
     values: dict[str, Any] = {}
     for key, value in data.items():
         name = key.replace("-", "_")
-        if name not in kinds:
-            raise ConfigError(f"{where}: unknown setting {key!r}; known: {', '.join(kinds)}")
-        values[name] = _typed(kinds[name], value, f"{where}: {key}")
+        if name not in known:
+            raise ConfigError(f"{where}: unknown setting {key!r}; known: {', '.join(known)}")
+        may_be_empty = known[name].default == ()
+        values[name] = _typed(known[name].type, value, f"{where}: {key}", may_be_empty=may_be_empty)
     return values
 
 
-def _typed(kind: Any, value: Any, where: str) -> Any:
+def _typed(kind: Any, value: Any, where: str, *, may_be_empty: bool = False) -> Any:
     if get_origin(kind) is tuple:
         parts: Iterable[Any] = value if isinstance(value, list | tuple) else [value]
         made = tuple(_typed(get_args(kind)[0], part, where) for part in parts)
-        if not made:
+        if not made and not may_be_empty:
             raise ConfigError(f"{where} is an empty list")
         return made
     allowed = get_args(kind) if isinstance(kind, types.UnionType) else (kind,)

@@ -130,7 +130,8 @@ class LangModelForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[mi
         """`input_ids` of shape (B, T); where `attention_mask` is 0, nothing is read.
 
         `state` is that of an earlier output, whose rows go on here. `labels` are shifted here, and -100 has
-        no part in the loss. Only a network without n-grams has a gradient.
+        no part in the loss. Only a network without n-grams and with an exact
+        softmax has a gradient.
         """
         read_BTR, after = self._read(input_ids, attention_mask, state)
         logits = self._logits(read_BTR)
@@ -142,8 +143,8 @@ class LangModelForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[mi
 
     def _logits(self, read_BTR: Tensor) -> Tensor:
         flat_NR = read_BTR.flatten(0, 1)
-        if torch.is_grad_enabled() and self.config.ngrams is None:
-            network = self.network
+        network = self.network
+        if torch.is_grad_enabled() and self.config.ngrams is None and not network.architecture.cutoffs:
             logits_NV = F.linear(flat_NR, network.output_weight, network.output_bias)
             is_start_V = torch.arange(logits_NV.shape[1], device=logits_NV.device) == START_ID
             log_probs_NV = torch.log_softmax(logits_NV.masked_fill(is_start_V, -torch.inf), 1)

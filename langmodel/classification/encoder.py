@@ -8,6 +8,7 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from langmodel.classification.architecture import ClassifierArchitecture
 from langmodel.network.cells import RecurrentLayer, uniform_
@@ -114,7 +115,7 @@ class TextClassifier(nn.Module):
         ):
             embedding = self.embeddings[number if self.architecture.own_embeddings else 0]
             ids = ids_TB if direction == "forward" else reversed_texts(ids_TB, lengths_B)
-            hidden = dropout.embed(ids, embedding)
+            hidden = dropout.words(F.embedding(ids, embedding), ids, len(embedding))
             for depth, layer in enumerate(layers):
                 if depth:
                     hidden = dropout.units(hidden, dropout.rates.hidden)

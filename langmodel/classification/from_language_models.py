@@ -66,7 +66,7 @@ def begin_with(network: TextClassifier, models: Sequence[SavedModel]) -> list[li
     """
     with torch.no_grad():
         for embedding, model in zip(network.embeddings, models, strict=True):
-            embedding.copy_(model.network.embedding)
+            embedding.copy_(model.network.word_vectors(torch.arange(len(embedding))))
         for layers, model in zip(network.stacks(), models, strict=True):
             weights = model.network.state_dict()
             for depth, layer in enumerate(layers):

@@ -20,6 +20,7 @@ class ReadingLoss(nn.Module):
 
     def __init__(self, language_model: RecurrentLM) -> None:
         super().__init__()
+        language_model.architecture.needs_exact_softmax("the language model's loss")
         self.weight = nn.Parameter(language_model.output_weight.detach().clone())
         bias = language_model.output_bias
         self.bias = None if bias is None else nn.Parameter(bias.detach().clone())

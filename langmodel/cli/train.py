@@ -28,7 +28,9 @@ GROUPS = {
         "output", "preset", "config_file", "epochs", "minutes", "max_minutes", "resume", "from_model",
         "overwrite", "seed", "device", "threads", "baselines", "tensorboard",
     ),
-    "Model": ("cell", "embedding_size", "hidden_size", "layers", "tied", "bias", "ngrams"),
+    "Model": (
+        "cell", "embedding_size", "hidden_size", "layers", "tied", "bias", "softmax", "cutoffs", "ngrams",
+    ),
     "Regularisation": ("dropout", "word_dropout", "weight_drop", "weight_decay", "ar", "tar"),
     "Optimisation": (
         "optimizer", "schedule", "learning_rate", "clip", "average", "patience", "evaluate_every",

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from langmodel.display.reports import rows_as_text
+from langmodel.network.architecture import Architecture
 from langmodel.network.likelihood import perplexity
 from langmodel.storage.model_file import LAST, SavedModel
 from langmodel.training.config import TrainingConfig
@@ -32,6 +33,7 @@ def model_facts(saved: SavedModel) -> list[tuple[str, str]]:
         ("network", f"{a.cell.upper()}, layers {' + '.join(map(str, a.hidden_sizes))}, "
          f"embedding {a.embedding_size or 'none (one-hot)'}, {'tied' if a.tied else 'untied'}, "
          f"{saved.network.parameter_count:,} parameters"),
+        ("softmax", shown_softmax(a)),
         ("n-grams", "none" if saved.ngrams is None else f"{saved.ngrams.ngrams.size:,} of up to "
          f"{saved.ngrams.ngrams.order} words, mixed with the network word by word"),
         ("vocabulary", f"{len(vocabulary):,} rows, {vocabulary.words[0]!r} to {vocabulary.words[-1]!r}"),
@@ -43,6 +45,13 @@ def model_facts(saved: SavedModel) -> list[tuple[str, str]]:
         ("settings", _shown_settings(config)),
         ("corpus", f"sha256 {provenance.get('corpus_sha256', 'unknown')}"),
     ]  # fmt: skip
+
+
+def shown_softmax(a: Architecture) -> str:
+    if not a.bands:
+        return "exact"
+    bands = ", ".join(f"{band.stop - band.start:,} in {band.size}" for band in a.bands)
+    return f"adaptive: {a.head_rows:,} rows in {a.embedding_size} numbers, {bands}"
 
 
 def _shown_machine(provenance: dict[str, Any]) -> str:

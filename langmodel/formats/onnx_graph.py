@@ -97,6 +97,7 @@ class _Graph:
 
 def _write_network(graph: _Graph, network: RecurrentLM) -> None:
     a = network.architecture
+    a.needs_exact_softmax("ONNX")
     weights = {n: t.detach().cpu().float().numpy() for n, t in network.state_dict().items()}
     hidden = graph.add("Gather", [graph.constant("embedding", weights["embedding"]), "ids"], ["embedded"])
     axis = graph.constant("axis", np.array([1], np.int64))

@@ -21,7 +21,6 @@ from torch import Tensor
 from langmodel.network.cells import detach_state
 from langmodel.network.evaluation import read_document
 from langmodel.network.mixture import MixedReadout, NgramPart, predictor_of
-from langmodel.network.output_layer import OutputLayer, Readout
 from langmodel.network.predictor import Predictor
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.network.windows import DocumentWindows, IdArray
@@ -83,15 +82,12 @@ class Temperature:
 
     @torch.inference_mode()
     def log_probs(self, ids: IdArray) -> Floats:
-        network = self.network
-        weight = network.output_weight / self.temperature
-        bias = None if network.output_bias is None else network.output_bias / self.temperature
-        sharper: Readout = OutputLayer(weight, bias)
+        readout = self.network.output_layer.tempered(self.temperature)
         if self.part is not None:
-            sharper = MixedReadout(OutputLayer(weight, bias), self.part)
+            readout = MixedReadout(readout, self.part)
         return _joined(
-            -sharper.token_nll(read_NR, targets_N)
-            for read_NR, targets_N in read_document(predictor_of(network, self.part), ids)
+            -readout.token_nll(read_NR, targets_N)
+            for read_NR, targets_N in read_document(predictor_of(self.network, self.part), ids)
         )
 
 

@@ -1,6 +1,7 @@
 """The shape of a network, as plain data; imports no torch."""
 
 from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
 from typing import Any
 
 from langmodel.errors import ConfigError
@@ -18,6 +19,23 @@ MAX_SIZE = 2**20
 
 MAX_LAYERS = 64
 
+MAX_BANDS = 8
+
+BAND_FACTOR = 4
+"""How much narrower each band's vectors are than those before it (Grave et al. 2017)."""
+
+LEAST_HEAD = 4
+"""UNK, START, END and one word are never in a band."""
+
+
+@dataclass(frozen=True)
+class Band:
+    """Rows of rarer words, from `start` to before `stop`, whose vectors have `size` numbers."""
+
+    start: int
+    stop: int
+    size: int
+
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
@@ -33,6 +51,8 @@ class Architecture:
     tied: bool = True
     """The output layer shares the embedding matrix (Inan et al. 2016; Press and Wolf 2016)."""
     bias: bool = True
+    cutoffs: tuple[int, ...] = ()
+    """The first row of each band of an adaptive softmax; none: an exact softmax over all rows."""
 
     def __post_init__(self) -> None:
         if self.cell not in CELL_NAMES:
@@ -48,6 +68,39 @@ class Architecture:
                 raise ConfigError(f"hidden size must be between 1 and {MAX_SIZE}, got {size}")
         if self.tied and not self.embedding_size:
             raise ConfigError("tied weights need an embedding; set --embedding-size, or --untied")
+        if self.cutoffs:
+            self._check_cutoffs()
+
+    def _check_cutoffs(self) -> None:
+        if not self.tied:
+            raise ConfigError("an adaptive softmax shares the embedding; leave out --untied")
+        if len(self.cutoffs) > MAX_BANDS:
+            raise ConfigError(f"an adaptive softmax has at most {MAX_BANDS} bands, got {len(self.cutoffs)}")
+        edges = (LEAST_HEAD - 1, *self.cutoffs, self.vocabulary_size)
+        if any(low >= high for low, high in pairwise(edges)):
+            raise ConfigError(
+                f"cut-offs must rise, from {LEAST_HEAD} at least to under {self.vocabulary_size:,} rows, got "
+                + ", ".join(f"{cut:,}" for cut in self.cutoffs)
+            )
+
+    @property
+    def head_rows(self) -> int:
+        """Rows whose vectors have the whole embedding size."""
+        return self.cutoffs[0] if self.cutoffs else self.vocabulary_size
+
+    @property
+    def bands(self) -> tuple[Band, ...]:
+        """Of an adaptive softmax, from the more frequent words to the rarer."""
+        edges = (*self.cutoffs, self.vocabulary_size)
+        return tuple(
+            Band(low, high, max(1, self.embedding_size // BAND_FACTOR**number))
+            for number, (low, high) in enumerate(pairwise(edges), start=1)
+        )
+
+    def needs_exact_softmax(self, what: str) -> None:
+        """Raises ConfigError of `what` for an adaptive softmax."""
+        if self.cutoffs:
+            raise ConfigError(f"{what} needs a model with an exact softmax; this one's is adaptive")
 
     @property
     def output_size(self) -> int:
@@ -55,18 +108,27 @@ class Architecture:
         return self.embedding_size if self.tied else self.hidden_sizes[-1]
 
     def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "hidden_sizes": list(self.hidden_sizes)}
+        return {
+            **asdict(self),
+            "hidden_sizes": list(self.hidden_sizes),
+            "cutoffs": list(self.cutoffs),
+        }
 
     @classmethod
     def from_dict(cls, data: Any) -> "Architecture":
-        """Raises ConfigError unless `data` is what `to_dict` gives."""
+        """Raises ConfigError unless `data` is what `to_dict` gives, or gave before there were cut-offs."""
         types = {field.name: field.type for field in fields(cls)}
+        if isinstance(data, dict):
+            data = {"cutoffs": [], **data}
         if not isinstance(data, dict) or set(data) != set(types):
             raise ConfigError("architecture: fields are missing or unknown")
-        sizes = data["hidden_sizes"]
-        if not isinstance(sizes, list) or any(type(size) is not int for size in sizes):
-            raise ConfigError("architecture: hidden_sizes is not a list of whole numbers")
+        lists = {}
         for name, type_ in types.items():
-            if name != "hidden_sizes" and type(data[name]) is not type_:
-                raise ConfigError(f"architecture: {name} is {data[name]!r}")
-        return cls(**{**data, "hidden_sizes": tuple(sizes)})
+            value = data[name]
+            if type_ == tuple[int, ...]:
+                if not isinstance(value, list) or any(type(size) is not int for size in value):
+                    raise ConfigError(f"architecture: {name} is not a list of whole numbers")
+                lists[name] = tuple(value)
+            elif type(value) is not type_:
+                raise ConfigError(f"architecture: {name} is {value!r}")
+        return cls(**{**data, **lists})

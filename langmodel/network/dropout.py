@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,11 +54,10 @@ class Dropout:
         mask_BH = self._mask(input_TBH, (B * self.ranks, H), rate)
         return input_TBH * mask_BH[self.rank * B : (self.rank + 1) * B]
 
-    def embed(self, ids_TB: Tensor, weight_VE: Tensor) -> Tensor:
-        """The rows of the words, those of dropped words all zero; then dropout of the input's units."""
-        embedded_TBE = F.embedding(ids_TB, weight_VE)
+    def words(self, embedded_TBE: Tensor, ids_TB: Tensor, vocabulary_size: int) -> Tensor:
+        """The vectors of the words, those of dropped words all zero; then dropout of the input's units."""
         if self.rates.word:
-            mask_V = self._mask(weight_VE, (weight_VE.shape[0],), self.rates.word)
+            mask_V = self._mask(embedded_TBE, (vocabulary_size,), self.rates.word)
             embedded_TBE = embedded_TBE * mask_V[ids_TB].unsqueeze(-1)
         return self.units(embedded_TBE, self.rates.input)
 

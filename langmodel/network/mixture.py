@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from langmodel.network.cells import State
-from langmodel.network.output_layer import OutputLayer, Readout
+from langmodel.network.output_layer import Readout
 from langmodel.network.predictor import Predictor
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.ngrams.packed import PackedNgrams
@@ -52,20 +52,23 @@ class NgramPart:
 class MixedReadout(Readout):
     """It reads the network's O numbers, then the K numbers of the contexts, as float32."""
 
-    layer: OutputLayer
+    layer: Readout
     part: NgramPart
 
     @property
     def vocabulary_size(self) -> int:
         return self.layer.vocabulary_size
 
+    @property
+    def width(self) -> int:
+        return self.layer.width
+
     def hidden(self, read_NR: Tensor) -> Tensor:
         return self.parted(read_NR)[0]
 
     def parted(self, read_NR: Tensor) -> tuple[Tensor, Tensor]:
         """What the network left, shape (N, O), and the contexts, shape (N, K)."""
-        width = self.layer.weight_VO.shape[1]
-        return read_NR[:, :width], read_NR[:, width:].long()
+        return read_NR[:, : self.width], read_NR[:, self.width :].long()
 
     def _log_shares(self, hidden_NO: Tensor, contexts_NK: Tensor) -> tuple[Tensor, Tensor]:
         odds_N = self.part.gate.log_odds(hidden_NO, self.part.ngrams.known(contexts_NK))

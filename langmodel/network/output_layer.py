@@ -35,6 +35,11 @@ class Readout(ABC):
     @abstractmethod
     def vocabulary_size(self) -> int: ...
 
+    @property
+    @abstractmethod
+    def width(self) -> int:
+        """How many numbers of what it reads are the network's: O."""
+
     @abstractmethod
     def logits(self, read_NR: Tensor) -> Tensor:
         """Unnormalised log-probabilities, shape (N, V), START at -inf."""
@@ -43,9 +48,13 @@ class Readout(ABC):
     def hidden(self, read_NR: Tensor) -> Tensor:
         """The network's part of it, shape (N, O)."""
 
-    @abstractmethod
     def token_nll(self, read_NR: Tensor, targets_N: Tensor) -> Tensor:
         """-log p of each target in nats, shape (N,), in chunks of rows."""
+        nll_N = read_NR.new_empty(read_NR.shape[0])
+        for chunk in self.chunks(read_NR):
+            log_probs_NV = self.log_probabilities(read_NR[chunk])
+            nll_N[chunk] = -log_probs_NV.gather(1, targets_N[chunk].unsqueeze(1)).squeeze(1)
+        return nll_N
 
     def log_probabilities(self, read_NR: Tensor) -> Tensor:
         """Natural-log probabilities of every next word, shape (N, V)."""
@@ -85,25 +94,69 @@ class Readout(ABC):
         parts = [self.log_probabilities(read_NR[chunk]).topk(most, dim=1) for chunk in self.chunks(read_NR)]
         return torch.cat([part.indices for part in parts]), torch.cat([part.values for part in parts])
 
+    def temperature_moments(self, read_NR: Tensor, targets_N: Tensor, beta: float) -> Tensor:
+        """Σ -log p of the targets under softmax(beta · logits), and its first and second derivative by beta.
+
+        float64, shape (3,). They are Σ E[z] - z_target and Σ Var[z], z the logits: the loss is convex in
+        beta.
+        """
+        moments = torch.zeros(3, dtype=torch.float64, device=read_NR.device)
+        for chunk in self.chunks(read_NR):
+            logits_NV = self.logits(read_NR[chunk])
+            targets_N1 = targets_N[chunk].unsqueeze(1)
+            aimed_N1 = logits_NV.gather(1, targets_N1)
+            log_probs_NV = torch.log_softmax(logits_NV * beta, 1)
+            nll_N = -log_probs_NV.gather(1, targets_N1)
+            probabilities_NV = torch.softmax(log_probs_NV, 1)
+            logits_NV[:, START_ID] = 0.0  # its probability is 0
+            mean_N1 = (probabilities_NV * logits_NV).sum(1, keepdim=True)
+            variance_N1 = (probabilities_NV * (logits_NV - mean_N1).square()).sum(1, keepdim=True)
+            parts = (nll_N, mean_N1 - aimed_N1, variance_N1)
+            moments += torch.stack([part.sum(dtype=torch.float64) for part in parts])
+        return moments
+
+
+class NetworkReadout(Readout):
+    """A readout of the network alone, which can be trained. It reads a hidden vector of O numbers."""
+
+    def hidden(self, read_NR: Tensor) -> Tensor:
+        return read_NR
+
+    @abstractmethod
+    def nll_sum(self, hidden_NO: Tensor, targets_N: Tensor) -> Tensor:
+        """Σ -log p(target) in nats, a float64 scalar with gradient. Divide by the tokens once, outside."""
+
+    @abstractmethod
+    def tempered(self, temperature: float) -> Readout:
+        """The softmax of its logits / temperature."""
+
 
 @dataclass(frozen=True, eq=False)
-class OutputLayer(Readout):
-    """A softmax over the words. It reads a hidden vector of O numbers."""
+class OutputLayer(NetworkReadout):
+    """A softmax over the words."""
 
     weight_VO: Tensor
     bias_V: Tensor | None
+    masked: int | None = START_ID
+    """The row without a probability."""
 
     @property
     def vocabulary_size(self) -> int:
         return len(self.weight_VO)
 
+    @property
+    def width(self) -> int:
+        return self.weight_VO.shape[1]
+
     def logits(self, read_NR: Tensor) -> Tensor:
         logits_NV = product(read_NR, self.weight_VO, self.bias_V)
-        logits_NV[:, START_ID] = -torch.inf
+        if self.masked is not None:
+            logits_NV[:, self.masked] = -torch.inf
         return logits_NV
 
-    def hidden(self, read_NR: Tensor) -> Tensor:
-        return read_NR
+    def tempered(self, temperature: float) -> "OutputLayer":
+        bias_V = None if self.bias_V is None else self.bias_V / temperature
+        return OutputLayer(self.weight_VO / temperature, bias_V, self.masked)
 
     def token_nll(self, read_NR: Tensor, targets_N: Tensor) -> Tensor:
         nll_N = read_NR.new_empty(read_NR.shape[0])
@@ -112,8 +165,7 @@ class OutputLayer(Readout):
         return nll_N
 
     def nll_sum(self, hidden_NO: Tensor, targets_N: Tensor) -> Tensor:
-        """Σ -log p(target) in nats, a float64 scalar with gradient. Divide by the tokens once, outside."""
-        total: Tensor = _NLLSum.apply(hidden_NO, self.weight_VO, self.bias_V, targets_N)  # type: ignore[no-untyped-call]
+        total: Tensor = _NLLSum.apply(hidden_NO, self.weight_VO, self.bias_V, targets_N, self.masked)  # type: ignore[no-untyped-call]
         return total
 
     def nll_sum_among(
@@ -127,27 +179,6 @@ class OutputLayer(Readout):
         place_V = torch.empty(self.vocabulary_size, dtype=torch.long, device=ids_S.device)
         place_V[ids_S] = torch.arange(len(ids_S), device=ids_S.device)
         return OutputLayer(self.weight_VO[ids_S], bias_S).nll_sum(hidden_NO, place_V[targets_N])
-
-    def temperature_moments(self, hidden_NO: Tensor, targets_N: Tensor, beta: float) -> Tensor:
-        """Σ -log p of the targets under softmax(beta · logits), and its first and second derivative by beta.
-
-        float64, shape (3,). They are Σ E[z] - z_target and Σ Var[z], z the logits: the loss is convex in
-        beta.
-        """
-        moments = torch.zeros(3, dtype=torch.float64, device=hidden_NO.device)
-        for chunk in self.chunks(hidden_NO):
-            logits_NV = self.logits(hidden_NO[chunk])
-            targets_N1 = targets_N[chunk].unsqueeze(1)
-            aimed_N1 = logits_NV.gather(1, targets_N1)
-            log_probs_NV = torch.log_softmax(logits_NV * beta, 1)
-            nll_N = -log_probs_NV.gather(1, targets_N1)
-            probabilities_NV = torch.softmax(log_probs_NV, 1)
-            logits_NV[:, START_ID] = 0.0  # its probability is 0
-            mean_N1 = (probabilities_NV * logits_NV).sum(1, keepdim=True)
-            variance_N1 = (probabilities_NV * (logits_NV - mean_N1).square()).sum(1, keepdim=True)
-            parts = (nll_N, mean_N1 - aimed_N1, variance_N1)
-            moments += torch.stack([part.sum(dtype=torch.float64) for part in parts])
-        return moments
 
     def _softmax_and_nll(self, hidden_NO: Tensor, targets_N1: Tensor) -> tuple[Tensor, Tensor]:
         """Probabilities of every next word, shape (N, V), and -log p of the targets, shape (N,)."""
@@ -182,9 +213,14 @@ class _NLLSum(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, hidden_NO: Tensor, weight_VO: Tensor, bias_V: Tensor | None, targets_N: Tensor
+        ctx: Any,
+        hidden_NO: Tensor,
+        weight_VO: Tensor,
+        bias_V: Tensor | None,
+        targets_N: Tensor,
+        masked: int | None,
     ) -> Tensor:
-        layer = OutputLayer(weight_VO, bias_V)
+        layer = OutputLayer(weight_VO, bias_V, masked)
         total = torch.zeros((), dtype=torch.float64, device=hidden_NO.device)
         grad_hidden = torch.empty_like(hidden_NO)
         grad_weight_OV: Tensor | None = None
@@ -199,18 +235,20 @@ class _NLLSum(torch.autograd.Function):
             grad_weight_OV = part_OV if grad_weight_OV is None else grad_weight_OV.add_(part_OV)
             if grad_bias is not None:
                 grad_bias += error_NV.sum(0)
-        assert grad_weight_OV is not None, "no tokens"
+        if grad_weight_OV is None:  # no tokens
+            grad_weight_OV = torch.zeros_like(weight_VO).t()
         ctx.save_for_backward(grad_hidden, grad_weight_OV, grad_bias)
         return total
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor | None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor | None, None, None]:
         grad_hidden, grad_weight_OV, grad_bias = ctx.saved_tensors
         scale = grad.to(grad_hidden.dtype)
         return (
             grad_hidden * scale,
             (grad_weight_OV * scale).t(),
             None if grad_bias is None else grad_bias * scale,
+            None,
             None,
         )

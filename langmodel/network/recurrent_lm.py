@@ -9,11 +9,13 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from langmodel.network.adaptive_softmax import AdaptiveEmbedding
 from langmodel.network.architecture import Architecture
 from langmodel.network.cells import CELLS, RecurrentLayer, State, uniform_
 from langmodel.network.dropout import NO_DROPOUT, Dropout
-from langmodel.network.output_layer import OutputLayer
+from langmodel.network.output_layer import NetworkReadout, OutputLayer
 from langmodel.network.precision import HalfPrecision
 from langmodel.network.products import linear
 from langmodel.text.vocabulary import START_ID
@@ -46,7 +48,8 @@ class RecurrentLM(nn.Module):
         a = self.architecture = architecture
         one_hot = a.embedding_size == 0
         width = CELLS[a.cell].gates * a.hidden_sizes[0] if one_hot else a.embedding_size
-        self.embedding = nn.Parameter(torch.empty(a.vocabulary_size, width))
+        self.embedding = nn.Parameter(torch.empty(a.head_rows, width))
+        self.adaptive = AdaptiveEmbedding(a) if a.cutoffs else None
         inputs = [None if one_hot else a.embedding_size, *a.hidden_sizes[:-1]]
         self.layers = nn.ModuleList(
             RecurrentLayer(a.cell, input_size, hidden_size, bias=a.bias)
@@ -65,6 +68,8 @@ class RecurrentLM(nn.Module):
         a = self.architecture
         one_hot = a.embedding_size == 0
         uniform_(self.embedding, 1 / math.sqrt(a.vocabulary_size) if one_hot else EMBEDDING_BOUND, generator)
+        if self.adaptive is not None:
+            self.adaptive.initialize(EMBEDDING_BOUND, generator)
         for layer in self._layers():
             layer.initialize(generator)
         for weight in (self.projection, self.output):
@@ -78,12 +83,21 @@ class RecurrentLM(nn.Module):
 
     @property
     def output_weight(self) -> Tensor:
-        """Shape (V, O); the embedding itself when tied."""
+        """Of an exact softmax, shape (V, O); the embedding itself when tied."""
+        self.architecture.needs_exact_softmax("an output matrix")
         return self.embedding if self.output is None else self.output
 
     @property
-    def output_layer(self) -> OutputLayer:
+    def output_layer(self) -> NetworkReadout:
+        if self.adaptive is not None:
+            return self.adaptive.output_layer(self.embedding, self.output_bias)
         return OutputLayer(self.output_weight, self.output_bias)
+
+    def word_vectors(self, ids: Tensor) -> Tensor:
+        """What the first layer reads of each word; shape (*ids.shape, E)."""
+        if self.adaptive is not None:
+            return self.adaptive.embed(ids, self.embedding)
+        return F.embedding(ids, self.embedding)
 
     @property
     def device(self) -> torch.device:
@@ -124,7 +138,8 @@ class RecurrentLM(nn.Module):
         half: HalfPrecision | None = None,
     ) -> tuple[list[Tensor], State]:
         """Every layer's output for every step, shape (T, B, H), and the state after the last."""
-        hidden = dropout.embed(inputs_TB, self.embedding)
+        vectors = self.word_vectors(inputs_TB)
+        hidden = dropout.words(vectors, inputs_TB, self.architecture.vocabulary_size)
         outputs: list[Tensor] = []
         after = []
         for layer, layer_state in zip(self._layers(), state, strict=True):

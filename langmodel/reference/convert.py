@@ -20,6 +20,7 @@ def from_network(network: RecurrentLM) -> ReferenceLM:
     needs a projection: the textbook has none.
     """
     a = network.architecture
+    a.needs_exact_softmax("the reference")
     if network.projection is not None:
         raise ConfigError("a tied network of unequal sizes has a projection; the reference has none")
     if a.cell not in CELLS:

@@ -156,7 +156,10 @@ def _time(corpus: Corpus) -> Finding:
     train = corpus.split("train")
     if len(train) <= config.batch_size:
         return Finding("training: too little text to measure")
-    network = RecurrentLM(config.architecture(len(corpus.vocabulary)), torch.Generator().manual_seed(1))
+    network = RecurrentLM(
+        config.architecture(len(corpus.vocabulary), corpus.vocabulary.counts),
+        torch.Generator().manual_seed(1),
+    )
     probe = Trainer(network, train, corpus.split("valid"), config)
     seconds, _ = step_time(probe, PROBE_SECONDS)
     return Finding(

@@ -63,7 +63,8 @@ def resumed_run(
     saved = _saved(last, device, ranks, say)
     assert saved.training is not None
     config = _config(saved.training, last)
-    if config.architecture(len(saved.vocabulary)) != saved.network.architecture:
+    vocabulary = saved.vocabulary
+    if config.architecture(len(vocabulary), vocabulary.counts) != saved.network.architecture:
         raise InputError(
             f"{last}: its settings and its network contradict each other; restore it from a copy"
         )

@@ -153,7 +153,8 @@ class _Run:
             config, line = suited_settings(self.corpus, given, plans_epochs=self.options.minutes is not None)
             lines += [line] if line else []
         generator = torch.Generator().manual_seed(config.seed)
-        network = RecurrentLM(config.architecture(len(self.corpus.vocabulary)), generator)
+        vocabulary = self.corpus.vocabulary
+        network = RecurrentLM(config.architecture(len(vocabulary), vocabulary.counts), generator)
         if self.options.from_model is not None:
             start = warm_start(
                 network, self.options.from_model, self.corpus, generator, backward=config.backward

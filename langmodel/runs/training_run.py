@@ -14,7 +14,7 @@ import torch
 
 from langmodel import __version__
 from langmodel.display.curves import draw_curves
-from langmodel.display.model_report import shown_perplexity
+from langmodel.display.model_report import shown_perplexity, shown_softmax
 from langmodel.display.narration import Narrator, Silent
 from langmodel.inference.language_model import LanguageModel
 from langmodel.network.evaluation import Interrupted
@@ -200,6 +200,8 @@ class TrainingRun(Observer):
             + (f" with {threads} thread{'s' * (threads != 1)}" if network.device.type == "cpu" else "")
             + (", recurrent layers in float16" if self.trainer.half_precision else "")
         )
+        if a.bands:
+            self.say(f"softmax {shown_softmax(a)}")
         write_run(self.directory, self._run_values())
 
     def _run_values(self) -> dict[str, Any]:

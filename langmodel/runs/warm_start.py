@@ -14,7 +14,7 @@ from langmodel.storage.model_file import load_model, model_path
 from langmodel.text.corpus import Corpus
 from langmodel.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
-SHAPES = ("cell", "embedding_size", "hidden_size", "layers", "tied", "bias")
+SHAPES = ("cell", "embedding_size", "hidden_size", "layers", "tied", "bias", "softmax", "cutoffs")
 """Settings that a model's weights decide."""
 
 RATE = 2e-3
@@ -63,6 +63,8 @@ def settings_of(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
         "layers": len(a.hidden_sizes),
         "tied": a.tied,
         "bias": a.bias,
+        "softmax": "adaptive" if a.cutoffs else "exact",
+        "cutoffs": a.cutoffs,
     }
     for name in SHAPES:
         wanted = given.get(name, shapes[name])
@@ -94,13 +96,14 @@ def warm_start(
             f"{path}: knows {known:,} of the {len(ours.words):,} words of {corpus.path}; begin with a model "
             "of the same language, tokenizer and case, or preprocess with --vocabulary-from"
         )
-    rows = _rows(ours, theirs)
-    weights = saved.network.state_dict()
-    by_word = {"embedding", "output", "output_bias"} & set(weights)
-    for name in sorted(by_word):
-        weights[name] = _rearranged(weights[name], rows, generator)
+    weights, same_vocabulary = saved.network.state_dict(), ours == theirs
+    if not same_vocabulary:
+        saved.network.architecture.needs_exact_softmax("a corpus without preprocess --vocabulary-from")
+        rows = _rows(ours, theirs)
+        for name in sorted({"embedding", "output", "output_bias"} & set(weights)):
+            weights[name] = _rearranged(weights[name], rows, generator)
     network.load_state_dict(weights)
-    return WarmStart(file, known, len(ours.words), ours.words == theirs.words)
+    return WarmStart(file, known, len(ours.words), same_vocabulary)
 
 
 def _rows(ours: Vocabulary, theirs: Vocabulary) -> Tensor:

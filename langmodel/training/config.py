@@ -1,7 +1,7 @@
 """Every setting of a training run, with its default, its help and its limits; imports no torch."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from langmodel.configuration import check_settings, setting, typed_settings
 from langmodel.errors import ConfigError
 from langmodel.network.architecture import CELL_NAMES, CONTEXTS, Architecture
+from langmodel.training.cutoffs import choose_cutoffs
 from langmodel.training.presets import PRESETS
 
 OPTIMIZERS = ("sgd", "adamw")
@@ -17,6 +18,7 @@ PRECISIONS = ("float32", "float16")
 MAX_SEED = 2**32 - 1
 MAX_EPOCHS = 100_000
 MAX_NGRAMS = 9
+SOFTMAXES = ("exact", "adaptive")
 SCHEDULES = ("constant", "halve", "plateau", "one-cycle", "cosine")
 AVERAGES = ("none", "ema", "tail", "nt-asgd")
 
@@ -48,6 +50,15 @@ class TrainingConfig:
         False, "In most steps, take the softmax over the targets and a growing share of the other words.",
         off="exact-softmax",
     )  # fmt: skip
+    softmax: str = setting(
+        "exact",
+        "exact: over all words alike. adaptive: rarer words in bands of narrower vectors, for vocabularies "
+        "of tens of thousands of words and more.",
+        choices=SOFTMAXES,
+    )
+    cutoffs: tuple[int, ...] = setting(
+        (), "First rows of an adaptive softmax's bands, as in 4000,20000; none: chosen by cost.", least=4
+    )
     ngrams: int = setting(
         5, "Longest n-grams to mix with the finished network, or an ARPA file of them; 0: none.",
         least=0, most=MAX_NGRAMS,
@@ -104,13 +115,31 @@ class TrainingConfig:
             )
         if self.backward:
             object.__setattr__(self, "ngrams", 0)  # they would predict the other neighbour
+        if self.softmax == "adaptive" and self.sampled_softmax:
+            raise ConfigError("an adaptive softmax is not sampled as well; leave out --sampled-softmax")
+        if self.softmax == "exact" and self.cutoffs:
+            raise ConfigError("cut-offs are for --softmax adaptive")
         if self.context == "sentence" and (self.random_bptt or self.partial_shuffle):
             raise ConfigError("random bptt and partial shuffle are for --context document")
         if len(self.hidden_size) > 1 and self.layers not in (1, len(self.hidden_size)):
             raise ConfigError(f"{len(self.hidden_size)} hidden sizes for {self.layers} layers")
-        self.architecture(vocabulary_size=8_000)
+        self._architecture(2**24 if self.cutoffs else 8_000, self.cutoffs)
 
-    def architecture(self, vocabulary_size: int) -> Architecture:
+    def architecture(self, vocabulary_size: int, counts: Sequence[int] = ()) -> Architecture:
+        """The shapes of the network for a vocabulary; its words' counts decide where it is cut into bands.
+
+        Raises ConfigError for cut-offs that it does not reach.
+        """
+        cutoffs = self.cutoffs
+        if self.softmax == "adaptive" and not cutoffs:
+            cutoffs = choose_cutoffs(counts, vocabulary_size, self.embedding_size)
+            if not cutoffs:
+                raise ConfigError(
+                    f"{vocabulary_size:,} rows are too few for an adaptive softmax; leave out --softmax"
+                )
+        return self._architecture(vocabulary_size, cutoffs)
+
+    def _architecture(self, vocabulary_size: int, cutoffs: tuple[int, ...]) -> Architecture:
         sizes = self.hidden_size if len(self.hidden_size) > 1 else self.hidden_size * self.layers
         return Architecture(
             vocabulary_size=vocabulary_size,
@@ -119,6 +148,7 @@ class TrainingConfig:
             hidden_sizes=sizes,
             tied=self.tied,
             bias=self.bias,
+            cutoffs=cutoffs,
         )
 
     @property
@@ -128,7 +158,12 @@ class TrainingConfig:
         return input, hidden, output
 
     def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "hidden_size": list(self.hidden_size), "dropout": list(self.dropout)}
+        return {
+            **asdict(self),
+            "hidden_size": list(self.hidden_size),
+            "dropout": list(self.dropout),
+            "cutoffs": list(self.cutoffs),
+        }
 
 
 def make_config(preset: str | None, file: Path | None, given: Mapping[str, Any]) -> TrainingConfig:

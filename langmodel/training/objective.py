@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from langmodel.network.cells import State
 from langmodel.network.dropout import Dropout
+from langmodel.network.output_layer import OutputLayer
 from langmodel.network.precision import HalfPrecision
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.network.windows import Window
@@ -51,6 +52,7 @@ class Objective(nn.Module):
         if among is None:
             nll = layer.nll_sum(read_NO, window.targets_N)
         else:
+            assert isinstance(layer, OutputLayer), "an adaptive softmax is never sampled"
             nll = layer.nll_sum_among(read_NO, window.targets_N, *among)
         penalties: list[Tensor] = []
         if self.ar:

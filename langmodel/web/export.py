@@ -26,6 +26,7 @@ def export_page(
     model's own facts. Raises ConfigError for a tokenizer that is Python code.
     """
     lm = model.lm
+    lm.network.architecture.needs_exact_softmax("a page by itself")
     blob, tensors, network = packed_weights(lm.network, form)
     a = lm.network.architecture
     balance = Balance.of(lm.vocabulary)

@@ -1,6 +1,7 @@
 import pytest
 import torch
 from conftest import make_network
+from torch.nn import functional as F
 
 from langmodel.network.dropout import NO_DROPOUT, Dropout, DropoutRates
 
@@ -34,7 +35,7 @@ def test_a_unit_is_dropped_in_all_steps_of_a_window_and_the_rest_is_scaled_up():
 
 def test_a_dropped_word_is_zero_wherever_it_stands():
     weight_VE = torch.ones(8, 5)
-    embedded_TBE = dropout(word=0.5).embed(INPUTS_TB, weight_VE)
+    embedded_TBE = dropout(word=0.5).words(F.embedding(INPUTS_TB, weight_VE), INPUTS_TB, len(weight_VE))
     for word in INPUTS_TB.unique():
         rows = embedded_TBE[word == INPUTS_TB]
         assert torch.equal(rows, rows[:1].expand_as(rows))

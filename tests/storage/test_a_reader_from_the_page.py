@@ -2,6 +2,7 @@
 
 import json
 import struct
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,10 @@ UNK, START, END, FIRST_WORD = 0, 1, 2, 3
 
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
+
+
+def log_softmax(x):
+    return x - np.log(np.exp(x - x.max()).sum()) - x.max()
 
 
 def rnn(a, b, state):
@@ -60,6 +65,7 @@ class Reader:
         self.ids = {word: FIRST_WORD + n for n, word in enumerate(self.document["vocabulary"]["words"])}
         a = self.document["architecture"]
         self.cell, self.sizes, self.one_hot = a["cell"], a["hidden_sizes"], a["embedding_size"] == 0
+        self.bands = list(pairwise([*a["cutoffs"], len(self.ids) + FIRST_WORD]))
         self.history: list[int] = []
         self.ngrams = self.read_ngrams() if self.document["ngrams"] else None
 
@@ -89,7 +95,7 @@ class Reader:
     def log_probs(self, id: int, states: list) -> np.ndarray:
         """Of every next word after reading an id; the states are brought up to date."""
         t = self.tensors
-        x = t["embedding"][id]
+        x = self.vector(id)
         for n, state in enumerate(states):
             at = f"layers.{n}."
             a = x if n == 0 and self.one_hot else t[at + "weight_ih"] @ x + t.get(at + "bias_ih", 0)
@@ -99,11 +105,33 @@ class Reader:
             x = states[n][0]
         if "projection" in t:
             x = t["projection"] @ x
-        logits = t.get("output", t["embedding"]) @ x + t.get("output_bias", 0)
-        logits[START] = -np.inf
-        network = logits - np.log(np.exp(logits - logits.max()).sum()) - logits.max()
+        network = self.network_log_probs(x)
         self.history = [START] if id == START else [*self.history, id]
         return network if self.ngrams is None else self.mixed(network, x)
+
+    def vector(self, id: int) -> np.ndarray:
+        for band, (start, stop) in reversed(list(enumerate(self.bands))):
+            if start <= id < stop:
+                widening = self.tensors[f"adaptive.widening.{band}"]
+                return widening @ self.tensors[f"adaptive.vectors.{band}"][id - start]
+        return self.tensors["embedding"][id]
+
+    def network_log_probs(self, x: np.ndarray) -> np.ndarray:
+        t = self.tensors
+        bias = t.get("output_bias", np.zeros(len(self.ids) + FIRST_WORD))
+        rows = t.get("output", t["embedding"])
+        head = rows @ x + bias[: len(rows)]
+        head[START] = -np.inf
+        if not self.bands:
+            return log_softmax(head)
+        bands = t["adaptive.rows"] @ x + t.get("adaptive.row_biases", 0)
+        head = log_softmax(np.concatenate([head, bands]))
+        parts = [head[: len(rows)]]
+        for band, (start, stop) in enumerate(self.bands):
+            narrow = t[f"adaptive.widening.{band}"].T @ x
+            within = log_softmax(t[f"adaptive.vectors.{band}"] @ narrow + bias[start:stop])
+            parts.append(head[len(rows) + band] + within)
+        return np.concatenate(parts)
 
     def mixed(self, network: np.ndarray, read: np.ndarray) -> np.ndarray:
         p, features = self.tensors["ngrams.unigrams"].copy(), list(read)
@@ -134,6 +162,8 @@ class Reader:
         {"tied": True, "hidden_sizes": (4, 3)},
         {"embedding_size": 0, "hidden_sizes": (4, 3)},
         {"bias": False, "hidden_sizes": (3,)},
+        {"tied": True, "embedding_size": 9, "cutoffs": (4, 6)},
+        {"tied": True, "bias": False, "cutoffs": (5,)},
     ],
     ids=str,
 )
