@@ -1,0 +1,197 @@
+"""Measure how langmodel grows; each command prints one table of docs/scaling.md.
+
+    python scripts/scaling.py softmax            # tokens per second by vocabulary: exact, sampled, adaptive
+    python scripts/scaling.py hidden             # tokens per second by hidden size
+    python scripts/scaling.py batch CORPUS       # loss after the same tokens, by global batch
+    python scripts/scaling.py simulate           # data-parallel training of up to 4,096 processes
+
+Words follow Zipf's law. What is compared takes its steps in turn, in one process.
+"""
+
+import math
+import platform
+import statistics
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import numpy as np
+import torch
+
+from langmodel.network.evaluation import evaluate_windows, evaluation_windows
+from langmodel.network.products import CPU_PRODUCTS
+from langmodel.network.recurrent_lm import RecurrentLM
+from langmodel.network.windows import IdArray
+from langmodel.text.corpus import open_corpus
+from langmodel.text.vocabulary import END_ID
+from langmodel.training.config import TrainingConfig
+from langmodel.training.trainer import Trainer
+
+FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--threads", type=int, default=torch.get_num_threads(), show_default=True)
+def main(threads: int) -> None:
+    torch.set_num_threads(threads)
+    print(f"{threads} threads, {CPU_PRODUCTS}, {processor()}")
+
+
+def processor() -> str:
+    """Its name and what it can do, where the system says so."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return platform.processor()
+    name = next((line.partition(": ")[2] for line in text.splitlines() if line.startswith("model name")), "")
+    known = set(text.split())
+    return f"{name} ({', '.join(flag for flag in FLAGS if flag in known)})"
+
+
+def zipf_ids(tokens: int, vocabulary_size: int, seed: int = 1) -> IdArray:
+    """Ids by Zipf's law, with an END every 22 or so."""
+    draw = np.random.default_rng(seed)
+    weights = np.cumsum(1 / np.arange(1, vocabulary_size - 2))
+    ids = np.searchsorted(weights, draw.random(tokens) * weights[-1]) + END_ID + 1
+    ids[draw.random(tokens) < 1 / 22] = END_ID
+    return np.asarray(ids, np.uint32)
+
+
+def steps(config: TrainingConfig, ids: IdArray, vocabulary_size: int) -> Iterator[int]:
+    """Training steps without end; the tokens of each."""
+    network = RecurrentLM(config.architecture(vocabulary_size), torch.Generator().manual_seed(1)).train()
+    trainer = Trainer(network, ids, ids[:0], config)
+    epoch = 0
+    while True:
+        for window in trainer.windows(epoch):
+            trainer.train_step(window)
+            yield window.tokens
+        epoch += 1
+
+
+def rates(runs: list[Iterator[int]], rounds: int) -> list[float]:
+    """Median tokens per second of each, taken in turn after a step to warm up."""
+    found: list[list[float]] = [[] for _ in runs]
+    for number in range(rounds + 1):
+        for run, own in zip(runs, found, strict=True):
+            start = time.perf_counter()
+            tokens = next(run)
+            if number:
+                own.append(tokens / (time.perf_counter() - start))
+    return [statistics.median(own) for own in found]
+
+
+def sizes(text: str) -> list[int]:
+    return [int(float(part)) for part in text.split(",")]
+
+
+@main.command()
+@click.option("--vocabularies", default="10000,33000,100000,250000", show_default=True)
+@click.option("--hidden-size", type=int, default=384, show_default=True)
+@click.option("--embedding-size", type=int, default=256, show_default=True)
+@click.option("--rounds", type=int, default=8, show_default=True)
+def softmax(vocabularies: str, hidden_size: int, embedding_size: int, rounds: int) -> None:
+    """Tokens per second of the exact, the sampled and the adaptive softmax.
+
+    The sampled one has a fifth of the other words, as in the first 57 % of a run.
+    """
+    print("| rows | exact | sampled | adaptive | adaptive over exact | head and bands |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for rows in sizes(vocabularies):
+        ids = zipf_ids(200_000, rows)
+        base = TrainingConfig(hidden_size=(hidden_size,), embedding_size=embedding_size, epochs=1_000)
+        configs = [base, replace(base, sampled_softmax=True), replace(base, softmax="adaptive")]
+        exact, sampled, adaptive = rates([steps(config, ids, rows) for config in configs], rounds)
+        a = configs[2].architecture(rows)
+        parts = " + ".join(f"{count:,}" for count in (a.head_rows, *(b.stop - b.start for b in a.bands)))
+        ratio = adaptive / exact
+        print(f"| {rows:,} | {exact:,.0f} | {sampled:,.0f} | {adaptive:,.0f} | {ratio:.1f} | {parts} |")
+
+
+@main.command()
+@click.option("--hidden-sizes", default="100,256,512,1024,2048", show_default=True)
+@click.option("--vocabulary", type=int, default=10_000, show_default=True)
+@click.option("--rounds", type=int, default=6, show_default=True)
+def hidden(hidden_sizes: str, vocabulary: int, rounds: int) -> None:
+    """Tokens per second of an LSTM of one layer, embedding and hidden size alike."""
+    print("| hidden | parameters | exact | sampled |")
+    print("| --- | --- | --- | --- |")
+    ids = zipf_ids(200_000, vocabulary)
+    for size in sizes(hidden_sizes):
+        base = TrainingConfig(hidden_size=(size,), embedding_size=size, epochs=1_000)
+        configs = [base, replace(base, sampled_softmax=True)]
+        exact, sampled = rates([steps(config, ids, vocabulary) for config in configs], rounds)
+        parameters = RecurrentLM(configs[0].architecture(vocabulary)).parameter_count
+        print(f"| {size:,} | {parameters:,} | {exact:,.0f} | {sampled:,.0f} |")
+
+
+@main.command()
+@click.argument("corpus", type=click.Path(path_type=Path))
+@click.option("--columns", default="20,40,80,160,320,640", show_default=True)
+@click.option("--tokens", type=float, default=2e6, show_default=True)
+@click.option("--learning-rate", type=float, default=4e-3, show_default=True, help="At 20 columns.")
+@click.option("--hidden-size", type=int, default=128, show_default=True)
+def batch(corpus: Path, columns: str, tokens: float, learning_rate: float, hidden_size: int) -> None:
+    """Validation perplexity after the same number of tokens, by columns in a step. The rate grows with the
+    square root of the columns (AdamW).
+    """
+    opened = open_corpus(corpus)
+    train, valid = opened.split("train"), opened.split("valid")
+    print("| columns | steps | perplexity | processes of 20 columns |")
+    print("| --- | --- | --- | --- |")
+    for count in sizes(columns):
+        config = TrainingConfig(
+            hidden_size=(hidden_size,), embedding_size=hidden_size, dropout=(0.0,), batch_size=count,
+            learning_rate=learning_rate * math.sqrt(count / 20), epochs=tokens / len(train),
+        )  # fmt: skip
+        network = RecurrentLM(config.architecture(len(opened.vocabulary)), torch.Generator().manual_seed(1))
+        trainer = Trainer(network, train, valid, config)
+        taken = 0
+        network.train()
+        for epoch in range(math.ceil(config.epochs)):
+            for window in trainer.windows(epoch):
+                if taken < trainer.total_steps:
+                    trainer.train_step(window)
+                    taken += 1
+        found = evaluate_windows(network, evaluation_windows(valid, "document", columns=20))
+        print(f"| {count} | {taken:,} | {found.perplexity:.1f} | {count // 20} |", flush=True)
+
+
+@main.command()
+@click.option("--step", type=float, required=True, help="Measured seconds of a step of one process.")
+@click.option("--megabytes", type=float, required=True, help="Of gradients that each step exchanges.")
+@click.option("--bandwidth", type=float, default=10.0, show_default=True, help="Gigabits per second.")
+@click.option("--latency", type=float, default=50e-6, show_default=True, help="Seconds per message.")
+@click.option("--save", type=float, default=1.0, show_default=True, help="Seconds to save.")
+@click.option("--restart", type=float, default=30.0, show_default=True, help="Seconds to start again.")
+@click.option("--days", type=float, default=365.0, show_default=True, help="Between failures of one.")
+@click.option("--processes", default="1,2,4,16,64,256,1024,4096", show_default=True)
+def simulate(
+    step: float, megabytes: float, bandwidth: float, latency: float, save: float, restart: float,
+    days: float, processes: str,
+) -> None:  # fmt: skip
+    """Data-parallel training of a fixed batch per process.
+
+    Gradients are exchanged by a ring after each step: 2 (n - 1) messages, which move 2 (n - 1) / n of them
+    over every link. Saves come at Young's interval, sqrt(2 · save · time between failures); a failure loses
+    half an interval and the restart.
+    """
+    print("| processes | seconds per step | share of communication | save every | useful time | speed-up |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for count in sizes(processes):
+        moved = 2 * (count - 1) / count * megabytes * 8e6 / (bandwidth * 1e9)
+        exchange = moved + 2 * (count - 1) * latency if count > 1 else 0.0
+        between = days * 86_400 / count
+        interval = math.sqrt(2 * save * between)
+        useful = 1 / (1 + save / interval) * max(0.0, 1 - (interval / 2 + restart) / between)
+        whole = step + exchange
+        print(
+            f"| {count:,} | {whole:.3f} | {exchange / whole:.1%} | {interval / 60:,.1f} min | {useful:.1%} | "
+            f"{count * step / whole * useful:,.1f} |"
+        )
+
+
+if __name__ == "__main__":
+    main()
