@@ -45,9 +45,21 @@ HOMES = {
 """Where each public name lives: it is imported, and torch perhaps with it, when it is asked for."""
 
 __all__ = [
-    "Classifier", "Corpus", "LangModelError", "LanguageModel", "Observer", "Run", "SamplingSettings", "load",
-    "load_classifier", "open_corpus", "open_run", "preprocess", "train", "train_classifier",
-]  # fmt: skip
+    "Classifier",
+    "Corpus",
+    "LangModelError",
+    "LanguageModel",
+    "Observer",
+    "Run",
+    "SamplingSettings",
+    "load",
+    "load_classifier",
+    "open_corpus",
+    "open_run",
+    "preprocess",
+    "train",
+    "train_classifier",
+]
 
 
 def __dir__() -> list[str]:

@@ -63,6 +63,15 @@ def settings(config: Any) -> dict[str, Field[Any]]:
     return {each.name: each for each in fields(config) if "limits" in each.metadata}
 
 
+def shown_value(value: Any) -> str:
+    """The value of a setting as a person writes it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple | list):
+        return ",".join(map(str, value)) or "none"
+    return "none" if value is None else str(value)
+
+
 def readable(name: str) -> str:
     """As a person writes it: `top-k`, `batch size`."""
     return name.replace("_", "-" if len(name.rpartition("_")[2]) == 1 else " ")

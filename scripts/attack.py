@@ -131,8 +131,22 @@ def replace(data: bytes, random: random.Random) -> bytes:
 
 
 VALUES: tuple[Any, ...] = (
-    None, True, -1, 0, 10**400, 2**63, 0.5, -1e308, "", "x\x1b[2J\n", [], {}, [[]], {"a": [1]}, "9" * 50,
-)  # fmt: skip
+    None,
+    True,
+    -1,
+    0,
+    10**400,
+    2**63,
+    0.5,
+    -1e308,
+    "",
+    "x\x1b[2J\n",
+    [],
+    {},
+    [[]],
+    {"a": [1]},
+    "9" * 50,
+)
 
 
 def exchange(data: bytes, random: random.Random) -> bytes:
@@ -208,23 +222,54 @@ def put(module: Any, name: str, value: Any) -> Iterator[None]:
 
 
 NAMES = (
-    "a\nb", "\x1b[2J\x1b[31mred", "-n", "--help", "..", ".", " ", "a b'\"$(id)", "日本語.txt", "x" * 250,
-    "x" * 5_000, "%s%n{0}", "tab\there", "a/../text.txt", "text.txt/", "/dev/null", "nltk:../../etc",
-    "pydoc:\x1b", "\u202egnp.exe", "corpus", "run", "http://127.0.0.1:9/x", "x.csv", "x.zip",
-)  # fmt: skip
+    "a\nb",
+    "\x1b[2J\x1b[31mred",
+    "-n",
+    "--help",
+    "..",
+    ".",
+    " ",
+    "a b'\"$(id)",
+    "日本語.txt",
+    "x" * 250,
+    "x" * 5_000,
+    "%s%n{0}",
+    "tab\there",
+    "a/../text.txt",
+    "text.txt/",
+    "/dev/null",
+    "nltk:../../etc",
+    "pydoc:\x1b",
+    "\u202egnp.exe",
+    "corpus",
+    "run",
+    "http://127.0.0.1:9/x",
+    "x.csv",
+    "x.zip",
+)
 
 NAMED = (
-    ["preprocess", "{}", "-o", "made"], ["preprocess", "text.txt", "-o", "{}"], ["info", "{}"],
-    ["score", "run", "{}"], ["score", "{}", "text.txt"], ["evaluate", "run", "{}"], ["compare", "run", "{}"],
-    ["train", "{}", "-o", "other"], ["sample", "run", "-n", "1", "--seed", "1", "--prefixes", "{}"],
+    ["preprocess", "{}", "-o", "made"],
+    ["preprocess", "text.txt", "-o", "{}"],
+    ["info", "{}"],
+    ["score", "run", "{}"],
+    ["score", "{}", "text.txt"],
+    ["evaluate", "run", "{}"],
+    ["compare", "run", "{}"],
+    ["train", "{}", "-o", "other"],
+    ["sample", "run", "-n", "1", "--seed", "1", "--prefixes", "{}"],
     ["sample", "run", "-n", "1", "--seed", "1", "--max-length", "9", "--prefix", "{}"],
-    ["export-web", "run", "-o", "{}"], ["export-arpa", "run", "-o", "{}"],
+    ["export-web", "run", "-o", "{}"],
+    ["export-arpa", "run", "-o", "{}"],
     ["rescore", "run", "{}", "--format", "moses"],
-    ["stimuli", "run", "{}"], ["import-tutorial", "{}", "text.txt", "-o", "made.safetensors"],
-    ["classify", "labelled", "{}"], ["train-classifier", "{}", "-o", "made"],
+    ["stimuli", "run", "{}"],
+    ["import-tutorial", "{}", "text.txt", "-o", "made.safetensors"],
+    ["classify", "labelled", "{}"],
+    ["train-classifier", "{}", "-o", "made"],
     ["train-classifier", "labels.txt", "-o", "made", "--epochs", "1", "--from", "{}"],
-    [*NEW_RUN.split(), "--ngrams", "{}"], [*NEW_RUN.split(), "--from", "{}"],
-)  # fmt: skip
+    [*NEW_RUN.split(), "--ngrams", "{}"],
+    [*NEW_RUN.split(), "--from", "{}"],
+)
 
 
 def hostile_name(chance: random.Random) -> tuple[str, str]:
@@ -262,9 +307,11 @@ def stopped_writer(chance: random.Random, *, killed: bool) -> tuple[str, str]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
 
     child = subprocess.Popen(
-        [sys.executable, "-m", "langmodel", *writer.split()], stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL, preexec_fn=None if killed else leave_little_room,
-    )  # fmt: skip
+        [sys.executable, "-m", "langmodel", *writer.split()],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=None if killed else leave_little_room,
+    )
     if killed:
         time.sleep(1 + 2 * chance.random())
         child.kill()

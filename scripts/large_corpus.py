@@ -49,8 +49,10 @@ def main() -> None:
         subprocess.run([sys.executable, *command, "--workers", str(arguments.workers)], check=True)
         seconds = time.monotonic() - start
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e3
-    print(f"{arguments.megabytes:,} MB in {seconds:,.0f} s, {arguments.workers} workers; "
-          f"the largest process had {peak:,.0f} MB")  # fmt: skip
+    print(
+        f"{arguments.megabytes:,} MB in {seconds:,.0f} s, {arguments.workers} workers; "
+        f"the largest process had {peak:,.0f} MB"
+    )
 
 
 if __name__ == "__main__":

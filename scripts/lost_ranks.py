@@ -22,17 +22,48 @@ TEXT = "the cat sat on the mat .\nthe dog saw the cat .\na cat ran from the dog 
 PREPROCESS = ("--tokenizer", "whitespace", "--sentences", "line")
 
 TRAIN = (
-    "--embedding-size", "24", "--hidden-size", "24", "--batch-size", "4", "--bptt", "7", "--epochs", "6",
-    "--evaluate-every", "9", "--patience", "0", "--ngrams", "0", "--no-baselines", "--threads", "1",
-    "--resume", "auto",
-)  # fmt: skip
+    "--embedding-size",
+    "24",
+    "--hidden-size",
+    "24",
+    "--batch-size",
+    "4",
+    "--bptt",
+    "7",
+    "--epochs",
+    "6",
+    "--evaluate-every",
+    "9",
+    "--patience",
+    "0",
+    "--ngrams",
+    "0",
+    "--no-baselines",
+    "--threads",
+    "1",
+    "--resume",
+    "auto",
+)
 
 
 def start(corpus: Path, output: Path, log: Path) -> subprocess.Popen[bytes]:
     command = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-        "--max-restarts", "3", "-m", "langmodel", "train", str(corpus), "-o", str(output), *TRAIN,
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "--max-restarts",
+        "3",
+        "-m",
+        "langmodel",
+        "train",
+        str(corpus),
+        "-o",
+        str(output),
+        *TRAIN,
+    ]
     with log.open("ab") as file:
         return subprocess.Popen(command, stdout=file, stderr=file, env={**os.environ, "OMP_NUM_THREADS": "1"})
 
@@ -66,8 +97,9 @@ def main() -> int:
         langmodel = [sys.executable, "-m", "langmodel"]
         subprocess.run(
             [*langmodel, "preprocess", str(place / "text.txt"), "-o", str(place / "corpus"), *PREPROCESS],
-            check=True, capture_output=True,
-        )  # fmt: skip
+            check=True,
+            capture_output=True,
+        )
         begun = time.monotonic()
         if start(place / "corpus", place / "whole", place / "whole.log").wait():
             print((place / "whole.log").read_text(), file=sys.stderr)
@@ -94,8 +126,10 @@ def main() -> int:
                 if (output / name).read_bytes() != (place / "whole" / name).read_bytes():
                     print(f"after {kills} kills: {name} differs from that of the whole run", file=sys.stderr)
                     return 1
-    print(f"{kills} lost processes in as many runs, each with the bytes of the run that lost none: 0 failed; "
-          f"{whole:.0f} s undisturbed, at most {slowest:.0f} s after a loss")  # fmt: skip
+    print(
+        f"{kills} lost processes in as many runs, each with the bytes of the run that lost none: 0 failed; "
+        f"{whole:.0f} s undisturbed, at most {slowest:.0f} s after a loss"
+    )
     return 0
 
 

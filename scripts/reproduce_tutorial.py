@@ -99,11 +99,9 @@ def main() -> None:
         Line(f"untrained loss; ln {V:,} = {math.log(V):.3f}", "8.987", f"{model.loss(pairs):.3f}"),
     ]
     numpy_ms = median_milliseconds(
-        lambda index: sgd_step(
-            model, pairs[index % len(pairs)], learning_rate=RATE, bptt_truncate=TRUNCATE
-        ),
+        lambda index: sgd_step(model, pairs[index % len(pairs)], learning_rate=RATE, bptt_truncate=TRUNCATE),
         21,
-    )  # fmt: skip
+    )
     lines.append(Line("one SGD step in NumPy, ms (median of 20)", "about 350", f"{numpy_ms:.1f}"))
     cpu_ms = torch_step_milliseconds(corpus, torch.device("cpu"), 101)
     lines.append(Line("one SGD step in langmodel, CPU, ms", "-", f"{cpu_ms:.2f}"))
@@ -116,16 +114,24 @@ def main() -> None:
     fresh = ReferenceLM(V, (HIDDEN,), banned=[START_ID], dtype=np.float32)
     print(f"{len(pairs)} sentences, {EPOCHS} epochs:")
     losses = train_with_sgd(
-        fresh, pairs, learning_rate=RATE, epochs=EPOCHS, bptt_truncate=TRUNCATE,
+        fresh,
+        pairs,
+        learning_rate=RATE,
+        epochs=EPOCHS,
+        bptt_truncate=TRUNCATE,
         on_evaluation=lambda epoch, loss, rate: print(f"  epoch {epoch:2}: loss {loss:.4f}, rate {rate}"),
-    )  # fmt: skip
+    )
     falls = all(after < before for before, after in itertools.pairwise(losses))
     lines.append(Line("loss falls at every evaluation", "yes", "yes" if falls else "no"))
     rates: list[float] = []
     train_with_sgd(
-        ReferenceLM(V, (HIDDEN,), banned=[START_ID], dtype=np.float32), pairs[:10], learning_rate=5.0,
-        epochs=3, bptt_truncate=TRUNCATE, on_evaluation=lambda epoch, loss, rate: rates.append(rate),
-    )  # fmt: skip
+        ReferenceLM(V, (HIDDEN,), banned=[START_ID], dtype=np.float32),
+        pairs[:10],
+        learning_rate=5.0,
+        epochs=3,
+        bptt_truncate=TRUNCATE,
+        on_evaluation=lambda epoch, loss, rate: rates.append(rate),
+    )
     halved = "yes, " + " → ".join(map(str, rates)) if rates[-1] < 5.0 else "the loss never rose"
     lines.append(Line("rate halves when the loss rises (from 5.0)", "yes", halved))
 

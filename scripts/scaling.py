@@ -143,9 +143,13 @@ def batch(corpus: Path, columns: str, tokens: float, learning_rate: float, hidde
     print("| --- | --- | --- | --- |")
     for count in sizes(columns):
         config = TrainingConfig(
-            hidden_size=(hidden_size,), embedding_size=hidden_size, dropout=(0.0,), batch_size=count,
-            learning_rate=learning_rate * math.sqrt(count / 20), epochs=tokens / len(train),
-        )  # fmt: skip
+            hidden_size=(hidden_size,),
+            embedding_size=hidden_size,
+            dropout=(0.0,),
+            batch_size=count,
+            learning_rate=learning_rate * math.sqrt(count / 20),
+            epochs=tokens / len(train),
+        )
         network = RecurrentLM(config.architecture(len(opened.vocabulary)), torch.Generator().manual_seed(1))
         trainer = Trainer(network, train, valid, config)
         taken = 0
@@ -169,9 +173,15 @@ def batch(corpus: Path, columns: str, tokens: float, learning_rate: float, hidde
 @click.option("--days", type=float, default=365.0, show_default=True, help="Between failures of one.")
 @click.option("--processes", default="1,2,4,16,64,256,1024,4096", show_default=True)
 def simulate(
-    step: float, megabytes: float, bandwidth: float, latency: float, save: float, restart: float,
-    days: float, processes: str,
-) -> None:  # fmt: skip
+    step: float,
+    megabytes: float,
+    bandwidth: float,
+    latency: float,
+    save: float,
+    restart: float,
+    days: float,
+    processes: str,
+) -> None:
     """Data-parallel training of a fixed batch per process.
 
     Gradients are exchanged by a ring after each step: 2 (n - 1) messages, which move 2 (n - 1) / n of them

@@ -50,8 +50,9 @@ def start_server(directory: Path, *arguments: str) -> tuple[subprocess.Popen[byt
     with log.open("wb") as messages:
         process = subprocess.Popen(
             [sys.executable, "-m", "langmodel", "serve", *arguments, "--port", "0", "--threads", "1"],
-            cwd=directory, stderr=messages,
-        )  # fmt: skip
+            cwd=directory,
+            stderr=messages,
+        )
     while process.poll() is None:
         if found := re.search(r"at http://127\.0\.0\.1:(\d+)/", log.read_text()):
             return process, int(found[1]), log

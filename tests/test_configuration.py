@@ -22,14 +22,17 @@ class Config:
     plain: str = "no setting"
 
 
-@pytest.mark.parametrize(("changes", "said"), [
-    ({"size": 0}, "size must be from 1 to 9, got 0"),
-    ({"rates": (0.5, 1.0)}, "rates must be at least 0 and under 1, got 1.0"),
-    ({"rates": (math.nan,)}, "rates must be"),
-    ({"weight": math.inf}, "weight must be at least 0 and finite"),
-    ({"kind": "c"}, "kind must be one of a, b, got c"),
-    ({"top_k": -1}, "top-k must be at least 0"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"size": 0}, "size must be from 1 to 9, got 0"),
+        ({"rates": (0.5, 1.0)}, "rates must be at least 0 and under 1, got 1.0"),
+        ({"rates": (math.nan,)}, "rates must be"),
+        ({"weight": math.inf}, "weight must be at least 0 and finite"),
+        ({"kind": "c"}, "kind must be one of a, b, got c"),
+        ({"top_k": -1}, "top-k must be at least 0"),
+    ],
+)
 def test_a_setting_out_of_its_limits_is_named_with_them(changes, said):
     with pytest.raises(ConfigError, match=said):
         check_settings(Config(**changes))

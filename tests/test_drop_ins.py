@@ -23,8 +23,10 @@ def lm(request, tmp_path):
     """A language model, saved where `path` says."""
     lm = make_model(request.param, hidden_sizes=(4, 4))
     lm.path = tmp_path / "m.safetensors"
-    save_model(lm.path, SavedModel(
-        network=lm.network, vocabulary=lm.vocabulary, pipeline=lm.pipeline, context="sentence"))  # fmt: skip
+    save_model(
+        lm.path,
+        SavedModel(network=lm.network, vocabulary=lm.vocabulary, pipeline=lm.pipeline, context="sentence"),
+    )
     return lm
 
 

@@ -32,11 +32,15 @@ from langmodel.training.config import make_config
 from langmodel.web.requests import read_request
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9)
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=9)
     | st.sampled_from([10**400, -1, 0, 2**63, "\ud800", "\x1b[2J", "9" * 5_000]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
-)  # fmt: skip
+)
 
 
 def dumped(value: Any) -> bytes:

@@ -71,8 +71,9 @@ class ClassifierConfig:
     def __post_init__(self) -> None:
         check_settings(self)
         if len(self.dropout) not in (1, 3):
-            raise ConfigError(f"dropout is one rate, or three (input, between layers, pooled), "
-                              f"got {len(self.dropout)}")  # fmt: skip
+            raise ConfigError(
+                f"dropout is one rate, or three (input, between layers, pooled), got {len(self.dropout)}"
+            )
         if len(self.hidden_size) > 1 and self.layers not in (1, len(self.hidden_size)):
             raise ConfigError(f"{len(self.hidden_size)} hidden sizes for {self.layers} layers")
         if self.l2 and not self.dense:
@@ -124,18 +125,36 @@ PRESETS = {
     "keras-sentiment": ClassifierPreset(
         "LSTM 512, embedding 128, texts cut after 40 words: the tutorial's classifier for few labels",
         {
-            "embedding_size": 128, "hidden_size": (512,), "bidirectional": False, "pooling": ("last",),
-            "dense": True, "l2": 0.01, "dropout": (0.3,), "word_dropout": 0.0, "vocabulary_size": 20_000,
-            "max_words": 40, "learning_rate": 1e-3, "batch_size": 128, "epochs": 20,
+            "embedding_size": 128,
+            "hidden_size": (512,),
+            "bidirectional": False,
+            "pooling": ("last",),
+            "dense": True,
+            "l2": 0.01,
+            "dropout": (0.3,),
+            "word_dropout": 0.0,
+            "vocabulary_size": 20_000,
+            "max_words": 40,
+            "learning_rate": 1e-3,
+            "batch_size": 128,
+            "epochs": 20,
         },
     ),
     "keras-imdb": ClassifierPreset(
         "LSTM 32, embedding 128, texts cut after 80 words: the tutorial's classifier of film reviews",
         {
-            "embedding_size": 128, "hidden_size": (32,), "bidirectional": False, "pooling": ("last",),
-            "dropout": (0.2,), "word_dropout": 0.0, "vocabulary_size": 10_000, "max_words": 80,
-            "learning_rate": 1e-3, "batch_size": 32, "epochs": 15,
+            "embedding_size": 128,
+            "hidden_size": (32,),
+            "bidirectional": False,
+            "pooling": ("last",),
+            "dropout": (0.2,),
+            "word_dropout": 0.0,
+            "vocabulary_size": 10_000,
+            "max_words": 80,
+            "learning_rate": 1e-3,
+            "batch_size": 32,
+            "epochs": 15,
         },
     ),
-}  # fmt: skip
+}
 """Named settings that differ from the defaults."""

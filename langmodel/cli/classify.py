@@ -22,9 +22,13 @@ FORMATS = {
 @model_argument
 @click.argument("file", required=False, default="-")
 @click.option(
-    "--format", "format_", type=Choice(FORMATS), default="tsv", show_default=True,
+    "--format",
+    "format_",
+    type=Choice(FORMATS),
+    default="tsv",
+    show_default=True,
     help="; ".join(f"{name}: {what}" for name, what in FORMATS.items()) + ".",
-)  # fmt: skip
+)
 @click.option("--header/--no-header", default=True, help="tsv: whether there is a header row.")
 @click.option("--column", default="text", show_default=True, help="Column or field of the text, of a table.")
 @click.option("--encoding", default=UTF_8, show_default=True, metavar="NAME", help="Of the file.")

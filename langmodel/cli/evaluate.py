@@ -20,7 +20,8 @@ from langmodel.cli.options import (
 from langmodel.display.bars import counted
 from langmodel.display.evaluated import Evaluated
 from langmodel.errors import ConfigError, CorpusError, InputError
-from langmodel.formats.score_tables import FORMATS, Style
+from langmodel.formats.score_style import Style
+from langmodel.formats.score_tables import FORMATS
 from langmodel.inference.adaptation import ADAPTATIONS
 from langmodel.inference.language_model import LanguageModel, load
 from langmodel.network.architecture import CONTEXTS
@@ -145,23 +146,38 @@ def print_scores(lm: LanguageModel, text: Iterable[str], file: str, context: str
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
 @click.option(
-    "--format", "format_", type=Choice(list(FORMATS)),
+    "--format",
+    "format_",
+    type=Choice(list(FORMATS)),
     help="Of a FILE: every word, as `score` prints it, instead of a table. Lines without words are left out.",
-)  # fmt: skip
+)
 @click.option(
-    "--sentences", type=Choice(SENTENCES),
+    "--sentences",
+    type=Choice(SENTENCES),
     help="How a FILE is split.  [default: as the model's corpus was]",
-)  # fmt: skip
+)
 @reading_options
 @network_only_option
 @device_option
 @threads_option
 def command(
-    model: Path, data: str | None, split: str | None, context: str | None, adapt: str | None,
-    open_vocabulary: int | None, as_json: bool, format_: str | None, sentences: str | None,
-    column: str | None, field: str | None, encoding: str | None, clean: str | None,
-    network_only: bool, device: str, threads: int | None,
-) -> None:  # fmt: skip
+    model: Path,
+    data: str | None,
+    split: str | None,
+    context: str | None,
+    adapt: str | None,
+    open_vocabulary: int | None,
+    as_json: bool,
+    format_: str | None,
+    sentences: str | None,
+    column: str | None,
+    field: str | None,
+    encoding: str | None,
+    clean: str | None,
+    network_only: bool,
+    device: str,
+    threads: int | None,
+) -> None:
     """Print the perplexity of MODEL (a run directory or a .safetensors file) on a text or a split.
 
     Without FILE or CORPUS_DIR, the corpus that the run was trained on. A FILE is anything that `preprocess`

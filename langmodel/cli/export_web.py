@@ -43,18 +43,25 @@ def _perplexity(lm: LanguageModel, text: Path | list[str]) -> float:
 @click.command("export-web")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path, dir_okay=False),
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
     help="The page to write.",
-)  # fmt: skip
+)
 @click.option(
-    "--weights", type=Choice(FORMATS), default="int8", show_default=True,
+    "--weights",
+    type=Choice(FORMATS),
+    default="int8",
+    show_default=True,
     help="int8: a byte per weight, a scale per row. float16: twice as large, and closer.",
-)  # fmt: skip
+)
 @click.option("--title", help="Of the page.  [default: the model's name]")
 @click.option(
-    "--judge-by", metavar="FILE|CORPUS",
+    "--judge-by",
+    metavar="FILE|CORPUS",
     help="Text on which to measure what rounding costs.  [default: the corpus of the run, if it is there]",
-)  # fmt: skip
+)
 @click.option("--overwrite", is_flag=True, help="Replace a page that exists.")
 @threads_option
 def command(

@@ -14,9 +14,13 @@ from langmodel.text.sources import read_rows
 @click.argument("weights", type=click.Path(path_type=Path), metavar="WEIGHTS.pt")
 @click.option("--vocabulary", required=True, metavar="WORDS.txt", help="Its words by index, one per line.")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="MODEL.safetensors",
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="MODEL.safetensors",
     help="The model file to write.",
-)  # fmt: skip
+)
 @click.option("--lowercase", is_flag=True, help="Its texts were lower-cased.")
 def command(weights: Path, vocabulary: str, output: Path, lowercase: bool) -> None:
     """Turn a word language model of pytorch/examples, or one of neural-complexity, into a model file.

@@ -15,9 +15,13 @@ from langmodel.text.sources import read_lines
 @click.argument("weights", type=click.Path(path_type=Path), metavar="WEIGHTS.npz")
 @click.option("--vocabulary", required=True, metavar="WORDS.txt", help="Its words by index, one per line.")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="MODEL.safetensors",
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="MODEL.safetensors",
     help="The model file to write.",
-)  # fmt: skip
+)
 def command(weights: Path, vocabulary: str, output: Path) -> None:
     """Turn the weights that the RNN tutorial's code saved into a model that samples and scores.
 

@@ -28,9 +28,10 @@ def _check(corpus: Corpus) -> None:
 @click.command("info")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH...")
 @click.option(
-    "--check", is_flag=True,
+    "--check",
+    is_flag=True,
     help="Of a corpus: unknown words by vocabulary size, duplicates, odd text, time per epoch.",
-)  # fmt: skip
+)
 def command(paths: tuple[Path, ...], check: bool) -> None:
     """Describe corpus directories, run directories and .safetensors files."""
     for number, path in enumerate(paths):

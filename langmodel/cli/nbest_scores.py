@@ -17,14 +17,18 @@ from langmodel.text.sources import input_name, read_raw_lines
 SHOWN_WORDS = 3
 
 format_option = click.option(
-    "--format", "format_", type=Choice(list(NBEST_FORMATS)), required=True,
+    "--format",
+    "format_",
+    type=Choice(list(NBEST_FORMATS)),
+    required=True,
     help="; ".join(format.help for format in NBEST_FORMATS.values()) + ".",
-)  # fmt: skip
+)
 
 join_option = click.option(
-    "--join", type=Choice(JOINS),
+    "--join",
+    type=Choice(JOINS),
     help="Make words of subword pieces: bpe marks them with @@, sentencepiece with \u2581.",
-)  # fmt: skip
+)
 
 noise_option = click.option(
     "--noise", "noise_file", metavar="FILE", help="Words that are none ([laugh]), one per line: left out."
@@ -35,9 +39,11 @@ group_option = click.option(
 )
 
 open_vocabulary_option = click.option(
-    "--open-vocabulary", type=click.IntRange(min=1), metavar="N",
+    "--open-vocabulary",
+    type=click.IntRange(min=1),
+    metavar="N",
     help="Of N words: UNK's probability is shared out among those that the model lacks.",
-)  # fmt: skip
+)
 
 
 def read_noise(file: str | None) -> frozenset[str]:

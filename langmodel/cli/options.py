@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
 
-from langmodel.configuration import settings
+from langmodel.configuration import settings, shown_value
 from langmodel.text.cleaning import CLEANERS
 from langmodel.text.decoding import UTF_8
 from langmodel.text.sources import Reading
@@ -99,15 +99,18 @@ def did_you_mean(word: str, names: Iterable[str]) -> str:
 
 def reading_options(command: F) -> F:
     """How the files of a source are read."""
-    for option in reversed((
-        click.option("--column", help="Column of a .csv or .tsv that holds the text.  [default: text]"),
-        click.option("--field", help="Field of a .jsonl that holds the text.  [default: text]"),
-        click.option("--encoding", metavar="NAME", help="Of the text, as in cp1252.  [default: utf-8]"),
-        click.option(
-            "--clean", type=Choice(CLEANERS),
-            help="gutenberg: without the licence, _italics_ and [Illustration] of Project Gutenberg's books.",
-        ),
-    )):  # fmt: skip
+    for option in reversed(
+        (
+            click.option("--column", help="Column of a .csv or .tsv that holds the text.  [default: text]"),
+            click.option("--field", help="Field of a .jsonl that holds the text.  [default: text]"),
+            click.option("--encoding", metavar="NAME", help="Of the text, as in cp1252.  [default: utf-8]"),
+            click.option(
+                "--clean",
+                type=Choice(CLEANERS),
+                help="gutenberg: drop Project Gutenberg's licence, _italics_ and [Illustration].",
+            ),
+        )
+    ):
         command = option(command)
     return command
 
@@ -166,7 +169,7 @@ def setting(config: type, flag: str, help: str, **parameters: Any) -> Callable[[
     field = next(field for field in fields(config) if field.name == name)
     if "type" not in parameters and isinstance(field.type, type) and field.type is not bool:
         parameters["type"] = field.type
-    shown = parameters.pop("shown_default", None) or _shown(field.default)
+    shown = parameters.pop("shown_default", None) or shown_value(field.default)
     return click.option(flag, name, default=None, help=f"{help}  [default: {shown}]", **parameters)
 
 
@@ -196,23 +199,19 @@ def settings_options(config: type, **types: Any) -> Callable[[F], F]:
 
 def labelled_options(command: F) -> F:
     """How the files of texts with labels are read."""
-    for option in reversed((
-        click.option("--column", default="text", show_default=True, help="Column or field of the text."),
-        click.option(
-            "--label-column", default="label", show_default=True, help="Column or field of the label."
-        ),
-        click.option("--encoding", default=UTF_8, show_default=True, metavar="NAME", help="Of the files."),
-    )):  # fmt: skip
+    for option in reversed(
+        (
+            click.option("--column", default="text", show_default=True, help="Column or field of the text."),
+            click.option(
+                "--label-column", default="label", show_default=True, help="Column or field of the label."
+            ),
+            click.option(
+                "--encoding", default=UTF_8, show_default=True, metavar="NAME", help="Of the files."
+            ),
+        )
+    ):
         command = option(command)
     return command
-
-
-def _shown(default: Any) -> str:
-    if isinstance(default, bool):
-        return "yes" if default else "no"
-    if isinstance(default, tuple):
-        return ",".join(map(str, default)) or "none"
-    return "none" if default is None else str(default)
 
 
 def given(values: dict[str, Any]) -> dict[str, Any]:

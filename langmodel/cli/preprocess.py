@@ -62,9 +62,10 @@ from langmodel.text.tokenizers import TOKENIZERS
 @reading_options
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: all usable cores]")
 @click.option(
-    "--cluster", metavar="tcp://HOST:PORT|local:N",
+    "--cluster",
+    metavar="tcp://HOST:PORT|local:N",
     help="A Dask scheduler whose workers tokenize, or N processes here under one; the same bytes.",
-)  # fmt: skip
+)
 @setting(PreprocessConfig, "--seed", "Decides what is held out.")
 def command(
     sources: tuple[str, ...],

@@ -48,27 +48,43 @@ def in_order(scored: Sequence[Rescored], rerank: bool, one_best: bool) -> Iterat
 @noise_option
 @open_vocabulary_option
 @click.option(
-    "--weight", type=FINITE,
+    "--weight",
+    type=FINITE,
     help="Put scores together: own + weight x (language model) + bonus x words.  [default: 1 with --rerank]",
-)  # fmt: skip
+)
 @click.option(
     "--bonus", type=FINITE, default=0.0, show_default=True, help="For each word, in nats (log10 times 2.303)."
 )
 @click.option(
-    "--share", type=FINITE, metavar="0 to 1", default=1.0, show_default=True,
+    "--share",
+    type=FINITE,
+    metavar="0 to 1",
+    default=1.0,
+    show_default=True,
     help="srilm: this model's share beside the list's own language model score.",
-)  # fmt: skip
+)
 @click.option("--rerank", is_flag=True, help="The best of each list first.  [default: order kept]")
 @click.option("--one-best", is_flag=True, help="Only the best of each list: its text, kaldi's with the id.")
 @network_only_option
 @device_option
 @threads_option
 def command(
-    model: Path, file: str, format_: str, group: int | None, join: str | None,
-    noise_file: str | None, open_vocabulary: int | None,
-    weight: float | None, bonus: float, share: float, rerank: bool, one_best: bool,
-    network_only: bool, device: str, threads: int | None,
-) -> None:  # fmt: skip
+    model: Path,
+    file: str,
+    format_: str,
+    group: int | None,
+    join: str | None,
+    noise_file: str | None,
+    open_vocabulary: int | None,
+    weight: float | None,
+    bonus: float,
+    share: float,
+    rerank: bool,
+    one_best: bool,
+    network_only: bool,
+    device: str,
+    threads: int | None,
+) -> None:
     """Score every hypothesis of an n-best list (FILE, or standard input) with MODEL; write the list again.
 
     Nothing is written before the whole list has been read and found to be sound.
@@ -81,9 +97,11 @@ def command(
         raise ConfigError(
             f"--share needs the list's own language model score, which {format_} lists do not keep apart"
         )
-    combine = None if weight is None and not (rerank or one_best) else Combination(
-        weight=1.0 if weight is None else weight, bonus=bonus, share=share
-    )  # fmt: skip
+    combine = (
+        None
+        if weight is None and not (rerank or one_best)
+        else Combination(weight=1.0 if weight is None else weight, bonus=bonus, share=share)
+    )
     if chosen.keeps_lm_apart and combine is not None and not (rerank or one_best):
         raise ConfigError(
             f"{format_} lists keep their scores apart, so --weight changes none; add --rerank or --one-best"

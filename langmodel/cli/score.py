@@ -25,7 +25,8 @@ from langmodel.cores import usable_cores
 from langmodel.display.bars import counted
 from langmodel.errors import ConfigError
 from langmodel.formats.score_page import colored_line
-from langmodel.formats.score_tables import FORMATS, LN_OF_BASE, Style
+from langmodel.formats.score_style import LN_OF_BASE, Style
+from langmodel.formats.score_tables import FORMATS
 from langmodel.inference.language_model import load
 from langmodel.inference.parallel import score_in_processes
 from langmodel.inference.results import SentenceScore, TextPlace
@@ -41,40 +42,61 @@ from langmodel.text.sources import read_documents
 @model_argument
 @click.argument("file", required=False, default="-")
 @click.option(
-    "--format", "format_", type=Choice(list(FORMATS)), default="tsv", show_default=True,
+    "--format",
+    "format_",
+    type=Choice(list(FORMATS)),
+    default="tsv",
+    show_default=True,
     help="; ".join(f"{name}: {format.help}" for name, format in FORMATS.items()) + ".",
-)  # fmt: skip
+)
 @click.option(
-    "--base", type=Choice(list(LN_OF_BASE)), help="Of logarithms, in tsv and jsonl.  [default: e]",
-)  # fmt: skip
+    "--base",
+    type=Choice(list(LN_OF_BASE)),
+    help="Of logarithms, in tsv and jsonl.  [default: e]",
+)
 @click.option("--per-word", is_flag=True, help="tsv: a row for every word and for END (</s>).")
 @click.option(
-    "--words", "written", is_flag=True,
+    "--words",
+    "written",
+    is_flag=True,
     help="tsv: a row for every whitespace word of the text, its parts summed, for reading times.",
-)  # fmt: skip
+)
 @click.option("--mask-unknown", is_flag=True, help="lm-zoo, neural-complexity: show unknown words as <unk>.")
 @click.option(
-    "--color", is_flag=True,
+    "--color",
+    is_flag=True,
     help="The words alone, coloured by surprisal, on a terminal; plain elsewhere, and where NO_COLOR is set.",
-)  # fmt: skip
+)
 @click.option("--header/--no-header", default=True, help="tsv: whether there is a header row.")
 @click.option(
-    "--srilm-debug", type=click.IntRange(0, 2), default=0, show_default=True,
+    "--srilm-debug",
+    type=click.IntRange(0, 2),
+    default=0,
+    show_default=True,
     help="srilm: 0 the file's summary, 1 each sentence's, 2 each word's.",
-)  # fmt: skip
+)
 @click.option("--srilm-unk", is_flag=True, help="srilm: as with -unk, <unk> is a word like others.")
 @click.option(
-    "--context", type=Choice(CONTEXTS), default="sentence", show_default=True,
+    "--context",
+    type=Choice(CONTEXTS),
+    default="sentence",
+    show_default=True,
     help="sentence: each line from the zero state. document: the state is carried from line to line.",
-)  # fmt: skip
+)
 @click.option(
-    "--sentences", type=Choice(SENTENCES), default="line", show_default=True,
+    "--sentences",
+    type=Choice(SENTENCES),
+    default="line",
+    show_default=True,
     help="line: one row per line. punkt: one row per sentence, with its place in the text (tsv, jsonl).",
-)  # fmt: skip
+)
 @click.option(
-    "--workers", type=click.IntRange(1, MAX_THREADS), default=1, show_default=True,
+    "--workers",
+    type=click.IntRange(1, MAX_THREADS),
+    default=1,
+    show_default=True,
     help="Processes that score blocks of lines, each with a share of the cores.",
-)  # fmt: skip
+)
 @reading_options
 @network_only_option
 @device_option
@@ -138,9 +160,13 @@ def command(
         if workers == 1:
             return lm.score_lines(texts, context, detail=detail)
         return score_in_processes(
-            model, texts, workers=workers, threads=threads or max(1, usable_cores() // workers),
-            detail=detail, network_only=network_only,
-        )  # fmt: skip
+            model,
+            texts,
+            workers=workers,
+            threads=threads or max(1, usable_cores() // workers),
+            detail=detail,
+            network_only=network_only,
+        )
 
     if splits:
         texts, placed = tee(read_sentences(read, lm.pipeline, sentences))

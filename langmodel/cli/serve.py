@@ -20,13 +20,17 @@ EVERY_ADDRESS = ("0.0.0.0", "::", "")  # noqa: S104
 @click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MODEL...")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: a free one.")
 @click.option(
-    "--host", default="127.0.0.1", show_default=True,
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
     help="Address to listen at. There is no password: anyone who can reach it can use it.",
-)  # fmt: skip
+)
 @click.option(
-    "--allow-host", multiple=True, metavar="NAME",
+    "--allow-host",
+    multiple=True,
+    metavar="NAME",
     help="A further name under which browsers reach the server.",
-)  # fmt: skip
+)
 @click.option("--open", "opens", is_flag=True, help="Open the page in a browser.")
 @network_only_option
 @device_option

@@ -9,7 +9,7 @@ from langmodel.cli.options import Choice, device_option, model_argument, network
 from langmodel.display.reports import rows_as_text
 from langmodel.errors import ConfigError, InputError
 from langmodel.formats.experiment_tables import agreement_table, region_table
-from langmodel.formats.score_tables import LN_OF_BASE
+from langmodel.formats.score_style import LN_OF_BASE
 from langmodel.formats.stimulus_files import FORMATS, Experiment, read_experiment
 from langmodel.formats.word_tables import read_word_table, with_surprisal
 from langmodel.inference.experiments import (
@@ -73,9 +73,12 @@ def _agreements(
     found: list[Agreement] = []
     for experiment, own in zip(experiments, scored, strict=True):
         of_suite = suite_agreements(
-            Path(experiment.file).name.partition(".")[0], own, experiment.predictions, experiment.metric,
+            Path(experiment.file).name.partition(".")[0],
+            own,
+            experiment.predictions,
+            experiment.metric,
             excludes_oov=excludes_oov,
-        )  # fmt: skip
+        )
         if not of_suite:
             raise InputError(f"{experiment.file}: no item without unknown words; leave out --exclude-oov")
         found += of_suite
@@ -103,37 +106,59 @@ def _refuse_what_does_not_go_together(
 @model_argument
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option(
-    "--format", "format_", type=Choice([*FORMATS, WORDS]),
+    "--format",
+    "format_",
+    type=Choice([*FORMATS, WORDS]),
     help="Of the files; words: a table with a row per word.  [default: by content]",
-)  # fmt: skip
+)
 @click.option("--base", type=Choice(list(LN_OF_BASE)), default="2", show_default=True, help="Of logarithms.")
 @click.option(
-    "--spillover", type=click.IntRange(0, 100), default=2, show_default=True,
+    "--spillover",
+    type=click.IntRange(0, 100),
+    default=2,
+    show_default=True,
     help="Columns with the surprisal of the regions that follow.",
-)  # fmt: skip
+)
 @click.option("--regions", is_flag=True, help="Of BLiMP and SyntaxGym: the table of regions.")
 @click.option(
-    "--expect", metavar="CONDITION",
+    "--expect",
+    metavar="CONDITION",
     help="Instead of the table, how often this condition is likelier than each other one of its item.",
-)  # fmt: skip
+)
 @click.option("--at", "region", type=click.IntRange(min=1), help="With --expect: compare this region only.")
 @click.option(
-    "--open-vocabulary", type=click.IntRange(min=1), metavar="N",
+    "--open-vocabulary",
+    type=click.IntRange(min=1),
+    metavar="N",
     help="Share the probability of unknown words out among those of N words that the model lacks.",
-)  # fmt: skip
+)
 @click.option("--exclude-oov", is_flag=True, help="Leave out items with a word that the model does not know.")
 @click.option(
-    "--context", type=Choice(CONTEXTS), default="document", show_default=True,
+    "--context",
+    type=Choice(CONTEXTS),
+    default="document",
+    show_default=True,
     help="words: whether the state is carried from sentence to sentence of a text.",
-)  # fmt: skip
+)
 @network_only_option
 @device_option
 @threads_option
 def command(
-    model: Path, files: tuple[str, ...], format_: str | None, base: str, spillover: int, regions: bool,
-    expect: str | None, region: int | None, open_vocabulary: int | None, exclude_oov: bool, context: str,
-    network_only: bool, device: str, threads: int | None,
-) -> None:  # fmt: skip
+    model: Path,
+    files: tuple[str, ...],
+    format_: str | None,
+    base: str,
+    spillover: int,
+    regions: bool,
+    expect: str | None,
+    region: int | None,
+    open_vocabulary: int | None,
+    exclude_oov: bool,
+    context: str,
+    network_only: bool,
+    device: str,
+    threads: int | None,
+) -> None:
     """Print the summed surprisal of each region of the sentences in FILE under MODEL, or how often it agrees.
 
     \b

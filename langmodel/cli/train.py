@@ -25,22 +25,55 @@ class _Ngrams(click.ParamType):  # type: ignore[type-arg]
 
 GROUPS = {
     "Run": (
-        "output", "preset", "config_file", "epochs", "minutes", "max_minutes", "resume", "from_model",
-        "overwrite", "seed", "device", "threads", "baselines", "tensorboard",
+        "output",
+        "preset",
+        "config_file",
+        "epochs",
+        "minutes",
+        "max_minutes",
+        "resume",
+        "from_model",
+        "overwrite",
+        "seed",
+        "device",
+        "threads",
+        "baselines",
+        "tensorboard",
     ),
     "Model": (
-        "cell", "embedding_size", "hidden_size", "layers", "tied", "bias", "softmax", "cutoffs", "ngrams",
+        "cell",
+        "embedding_size",
+        "hidden_size",
+        "layers",
+        "tied",
+        "bias",
+        "softmax",
+        "cutoffs",
+        "ngrams",
     ),
     "Regularisation": ("dropout", "word_dropout", "weight_drop", "weight_decay", "ar", "tar"),
     "Optimisation": (
-        "optimizer", "schedule", "learning_rate", "clip", "average", "patience", "evaluate_every",
-        "on_nonfinite", "skip_limit",
+        "optimizer",
+        "schedule",
+        "learning_rate",
+        "clip",
+        "average",
+        "patience",
+        "evaluate_every",
+        "on_nonfinite",
+        "skip_limit",
     ),
     "Reading and speed": (
-        "context", "backward", "batch_size", "bptt", "random_bptt", "partial_shuffle", "sampled_softmax",
+        "context",
+        "backward",
+        "batch_size",
+        "bptt",
+        "random_bptt",
+        "partial_shuffle",
+        "sampled_softmax",
         "precision",
     ),
-}  # fmt: skip
+}
 """The sections of the help, each with its options."""
 
 
@@ -79,14 +112,18 @@ class _Command(Sections):
     "--max-minutes", type=float, help="Stop, evaluate and save after this long, wherever the run is."
 )
 @click.option(
-    "--from", "from_model", type=click.Path(path_type=Path), metavar="MODEL",
+    "--from",
+    "from_model",
+    type=click.Path(path_type=Path),
+    metavar="MODEL",
     help="Begin with a trained model's weights; its cell and sizes are taken over.",
-)  # fmt: skip
+)
 @click.option(
-    "--resume", is_flag=True,
+    "--resume",
+    is_flag=True,
     help="Go on where the run in the directory stopped; with more --epochs, make it longer. --resume auto "
     "begins a run where there is none: for what starts a command again by itself, as torchrun does.",
-)  # fmt: skip
+)
 @click.option("--resume-auto", is_flag=True, hidden=True, help="What --resume auto becomes.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in the directory.")
 @click.option("--baselines/--no-baselines", default=True, help="Compare the result with n-grams in the end.")

@@ -22,18 +22,41 @@ GROUPS = {
     "Data": ("valid", "test", "valid_fraction", "folds", "column", "label_column", "encoding"),
     "Run": ("output", "preset", "seed", "resume", "overwrite", "compare", "device", "threads"),
     "Few labels": (
-        "unlabelled", "semi", "labels", "rounds", "threshold", "round_epochs", "pretrain_epochs",
+        "unlabelled",
+        "semi",
+        "labels",
+        "rounds",
+        "threshold",
+        "round_epochs",
+        "pretrain_epochs",
     ),
     "From a language model": ("from_models", "layer_decay", "thaw", "lm_loss"),
     "Encoder": (
-        "cell", "embedding_size", "hidden_size", "layers", "bidirectional", "pooling", "dense",
-        "vocabulary_size", "min_count", "max_words", "case",
+        "cell",
+        "embedding_size",
+        "hidden_size",
+        "layers",
+        "bidirectional",
+        "pooling",
+        "dense",
+        "vocabulary_size",
+        "min_count",
+        "max_words",
+        "case",
     ),
     "Training": (
-        "epochs", "patience", "judge", "batch_size", "learning_rate", "dropout", "word_dropout",
-        "weight_decay", "l2", "clip",
+        "epochs",
+        "patience",
+        "judge",
+        "batch_size",
+        "learning_rate",
+        "dropout",
+        "word_dropout",
+        "weight_decay",
+        "l2",
+        "clip",
     ),
-}  # fmt: skip
+}
 
 
 class _Command(Sections):
@@ -50,22 +73,31 @@ class _Command(Sections):
 )
 @click.option("--test", multiple=True, metavar="DATA", help="Test texts, judged at the end.")
 @click.option(
-    "--valid-fraction", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.1,
-    show_default=True, help="Share of each class that is held out for validation.",
-)  # fmt: skip
+    "--valid-fraction",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.1,
+    show_default=True,
+    help="Share of each class that is held out for validation.",
+)
 @click.option(
     "--folds", type=click.IntRange(2), help="Cross-validation: so many classifiers, and their mean."
 )
 @labelled_options
 @click.option("--unlabelled", multiple=True, metavar="FILE", help="More texts, one per line, or as DATA.")
 @click.option(
-    "--labels", type=click.IntRange(2), metavar="N",
+    "--labels",
+    type=click.IntRange(2),
+    metavar="N",
     help="Use the labels of N texts; the others count as unlabelled.",
-)  # fmt: skip
+)
 @click.option(
-    "--from", "from_models", multiple=True, type=click.Path(path_type=Path), metavar="MODEL",
+    "--from",
+    "from_models",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="MODEL",
     help="Begin with a language model; twice: with one that reads forward and one that reads backward.",
-)  # fmt: skip
+)
 @settings_options(ClassifierConfig)
 @click.option("--resume", is_flag=True, help="Go on where the run in the directory stopped.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in the directory.")
@@ -106,11 +138,18 @@ def command(
         from langmodel.runs.classifying import chosen_settings, run_classifier_training
     prepare_cpu(threads)
     options = ClassifierOptions(
-        valid=valid, test=test, valid_fraction=valid_fraction, unlabelled=unlabelled, labels=labels,
-        from_models=from_models, folds=folds or 0,
+        valid=valid,
+        test=test,
+        valid_fraction=valid_fraction,
+        unlabelled=unlabelled,
+        labels=labels,
+        from_models=from_models,
+        folds=folds or 0,
         columns=Columns(text=column, label=label_column, encoding=encoding),
-        resume=resume, overwrite=overwrite, compare=compare,
-    )  # fmt: skip
+        resume=resume,
+        overwrite=overwrite,
+        compare=compare,
+    )
     run = run_classifier_training(
         data, output, chosen_settings(preset, given(settings)), options, device, Narrator()
     )

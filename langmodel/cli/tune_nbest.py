@@ -135,9 +135,13 @@ def command(
     def rate(errors: int) -> str:
         return f"{errors / words:.2%}  ({errors:,} errors in {words:,} words)"
 
-    print(rows_as_text([
-        ("word error rate before", rate(tuned.errors_before)),
-        ("word error rate after", rate(tuned.errors_after)),
-        ("at best", rate(tuned.errors_least)),
-        ("use", flags),
-    ]))  # fmt: skip
+    print(
+        rows_as_text(
+            [
+                ("word error rate before", rate(tuned.errors_before)),
+                ("word error rate after", rate(tuned.errors_after)),
+                ("at best", rate(tuned.errors_least)),
+                ("use", flags),
+            ]
+        )
+    )

@@ -31,8 +31,14 @@ def progress_bar(
     if "ipykernel" in sys.modules:
         from tqdm.auto import tqdm as notebook_bar
 
-        return notebook_bar(desc=description, total=total, initial=initial, unit=f" {unit}", unit_scale=True,
-                            leave=not fleeting)  # fmt: skip
+        return notebook_bar(
+            desc=description,
+            total=total,
+            initial=initial,
+            unit=f" {unit}",
+            unit_scale=True,
+            leave=not fleeting,
+        )
     try:
         knows_its_width = os.get_terminal_size(sys.stderr.fileno()).columns > 0
     except (OSError, ValueError):  # no terminal, or no file at all

@@ -16,8 +16,10 @@ from langmodel.display.reports import rows_as_text
 def comparison(found: Judgement, together: float | None, bags: Sequence[BagResult], name: str) -> str:
     """Accuracies with their 95 % intervals, and who won."""
     low, high = found.accuracy_interval
-    lines = [f"{name} accuracy ({found.texts:,} texts, 95 % interval)",
-             f"  {'this network':<20} {found.accuracy:6.1%}  {low:.1%} to {high:.1%}"]  # fmt: skip
+    lines = [
+        f"{name} accuracy ({found.texts:,} texts, 95 % interval)",
+        f"  {'this network':<20} {found.accuracy:6.1%}  {low:.1%} to {high:.1%}",
+    ]
     for bag in bags:
         low, high = bag.interval
         lines.append(f"  {bag.name:<20} {bag.accuracy:6.1%}  {low:.1%} to {high:.1%}")
@@ -41,8 +43,10 @@ def spread(results: Sequence[dict[str, Any]]) -> str:
     lines = [f"test accuracy over {len(results)} folds: mean, and standard deviation of a fold"]
     for name, values in rows.items():
         deviation = float(np.std(values, ddof=1))
-        lines.append(f"  {name:<20} {np.mean(values):6.1%}  ± {deviation:.1%}, of the mean ± "
-                     f"{deviation / math.sqrt(len(values)):.1%}")  # fmt: skip
+        lines.append(
+            f"  {name:<20} {np.mean(values):6.1%}  ± {deviation:.1%}, of the mean ± "
+            f"{deviation / math.sqrt(len(values)):.1%}"
+        )
     return "\n".join(lines)
 
 
@@ -50,15 +54,20 @@ def classifier_report(path: Path, saved: SavedClassifier) -> str:
     a, provenance = saved.network.architecture, saved.provenance
     accuracy = provenance.get("valid_accuracy")
     shown = ", ".join(saved.labels[:20]) + (f" and {len(saved.labels) - 20:,} more" if a.classes > 20 else "")
-    return rows_as_text([
-        ("classifier", str(path)),
-        ("labels", shown),
-        ("network", f"{' and '.join(a.directions)} {a.cell.upper()}, "
-         f"layers {' + '.join(map(str, a.hidden_sizes))}, embedding {a.embedding_size}, "
-         f"{' + '.join(a.pooling)} pooled, {saved.network.parameter_count:,} parameters"),
-        ("vocabulary", f"{len(saved.vocabulary):,} rows"),
-        ("tokenizer", f"{saved.pipeline.tokenizer}, {saved.pipeline.shown_case}"),
-        ("cut after", f"{saved.max_words:,} words" if saved.max_words else "never"),
-        ("validation", f"accuracy {accuracy:.1%}" if type(accuracy) is float else "-"),
-        ("data", f"sha256 {provenance.get('data_sha256', 'unknown')}"),
-    ])  # fmt: skip
+    return rows_as_text(
+        [
+            ("classifier", str(path)),
+            ("labels", shown),
+            (
+                "network",
+                f"{' and '.join(a.directions)} {a.cell.upper()}, "
+                f"layers {' + '.join(map(str, a.hidden_sizes))}, embedding {a.embedding_size}, "
+                f"{' + '.join(a.pooling)} pooled, {saved.network.parameter_count:,} parameters",
+            ),
+            ("vocabulary", f"{len(saved.vocabulary):,} rows"),
+            ("tokenizer", f"{saved.pipeline.tokenizer}, {saved.pipeline.shown_case}"),
+            ("cut after", f"{saved.max_words:,} words" if saved.max_words else "never"),
+            ("validation", f"accuracy {accuracy:.1%}" if type(accuracy) is float else "-"),
+            ("data", f"sha256 {provenance.get('data_sha256', 'unknown')}"),
+        ]
+    )

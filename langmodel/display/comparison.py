@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from langmodel.configuration import shown_value
 from langmodel.display.curves import SHOWN_PERPLEXITY, axes_for, svg_of
 from langmodel.errors import CorpusError, InputError
 from langmodel.storage.model_file import BEST
@@ -111,7 +112,7 @@ def comparison_rows(runs: Sequence[RunSummary]) -> list[list[str]]:
     for name in names:
         values = [run.config.get(name, MISSING) for run in runs]
         if any(value != values[0] for value in values):
-            table.append([name, *map(_shown, values)])
+            table.append([name, *map(shown_value, values)])
     same_corpus = len({run.corpus_digest for run in runs}) == 1
     if not same_corpus:
         table.append(["corpus", *(run.corpus for run in runs)])
@@ -132,10 +133,6 @@ def _shown_epochs(run: RunSummary) -> str:
 
 def _number(value: float | None, spec: str) -> str:
     return MISSING if value is None else format(value, spec)
-
-
-def _shown(value: Any) -> str:
-    return "-".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def as_text(table: Sequence[Sequence[str]]) -> str:

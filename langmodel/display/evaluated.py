@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from langmodel.display.reports import rows_as_text
-from langmodel.formats.score_tables import finite
+from langmodel.formats.score_style import finite
 from langmodel.network.evaluation import Likelihood
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from langmodel.configuration import shown_value
 from langmodel.display.reports import rows_as_text
 from langmodel.network.architecture import Architecture
 from langmodel.network.likelihood import perplexity
@@ -30,21 +31,32 @@ def model_facts(saved: SavedModel) -> list[tuple[str, str]]:
     config = provenance.get("config", {})
     vocabulary = saved.vocabulary
     return [
-        ("network", f"{a.cell.upper()}, layers {' + '.join(map(str, a.hidden_sizes))}, "
-         f"embedding {a.embedding_size or 'none (one-hot)'}, {'tied' if a.tied else 'untied'}, "
-         f"{saved.network.parameter_count:,} parameters"),
+        (
+            "network",
+            f"{a.cell.upper()}, layers {' + '.join(map(str, a.hidden_sizes))}, "
+            f"embedding {a.embedding_size or 'none (one-hot)'}, {'tied' if a.tied else 'untied'}, "
+            f"{saved.network.parameter_count:,} parameters",
+        ),
         ("softmax", shown_softmax(a)),
-        ("n-grams", "none" if saved.ngrams is None else f"{saved.ngrams.ngrams.size:,} of up to "
-         f"{saved.ngrams.ngrams.order} words, mixed with the network word by word"),
+        (
+            "n-grams",
+            "none"
+            if saved.ngrams is None
+            else f"{saved.ngrams.ngrams.size:,} of up to "
+            f"{saved.ngrams.ngrams.order} words, mixed with the network word by word",
+        ),
         ("vocabulary", f"{len(vocabulary):,} rows, {vocabulary.words[0]!r} to {vocabulary.words[-1]!r}"),
         ("tokenizer", f"{saved.pipeline.tokenizer}, {saved.pipeline.shown_case}"),
         ("context", saved.context if saved.direction == "forward" else f"{saved.context}, read backward"),
-        ("trained", f"{_shown_count(provenance.get('step', 0))} steps, "
-         f"{_shown_count(provenance.get('tokens', 0))} tokens{_shown_machine(provenance)}"),
+        (
+            "trained",
+            f"{_shown_count(provenance.get('step', 0))} steps, "
+            f"{_shown_count(provenance.get('tokens', 0))} tokens{_shown_machine(provenance)}",
+        ),
         ("best loss", _shown_loss(provenance.get("best_loss"))),
         ("settings", _shown_settings(config)),
         ("corpus", f"sha256 {provenance.get('corpus_sha256', 'unknown')}"),
-    ]  # fmt: skip
+    ]
 
 
 def shown_softmax(a: Architecture) -> str:
@@ -76,8 +88,4 @@ def _shown_settings(config: Any) -> str:
         return "unknown"
     defaults = TrainingConfig().to_dict()
     chosen = {name: value for name, value in config.items() if name in defaults and defaults[name] != value}
-    return ", ".join(f"{name} {_shown(value)}" for name, value in chosen.items()) or "the defaults"
-
-
-def _shown(value: Any) -> str:
-    return "-".join(map(str, value)) if isinstance(value, list) else str(value)
+    return ", ".join(f"{name} {shown_value(value)}" for name, value in chosen.items()) or "the defaults"

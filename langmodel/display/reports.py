@@ -27,13 +27,19 @@ def corpus_report(corpus: Corpus) -> str:
     punkt = corpus.pipeline.punkt
     splitter = corpus.pipeline.sentences if punkt is None else f"Punkt ({punkt.origin})"
     rows = [
-        ("vocabulary", f"{len(vocabulary):,} rows: {len(vocabulary.words):,} words of {corpus.types:,} "
-         f"types, and {len(SPECIAL_TOKENS)} special tokens"),
+        (
+            "vocabulary",
+            f"{len(vocabulary):,} rows: {len(vocabulary.words):,} words of {corpus.types:,} "
+            f"types, and {len(SPECIAL_TOKENS)} special tokens",
+        ),
         ("rarest word", f"{rarest!r}, seen {count:,} time{'s' if count != 1 else ''}"),
-        ("cut by", f"{corpus.pipeline.tokenizer} tokenizer, sentences by {splitter}"
-         + f", {corpus.pipeline.shown_case}"),
+        (
+            "cut by",
+            f"{corpus.pipeline.tokenizer} tokenizer, sentences by {splitter}"
+            + f", {corpus.pipeline.shown_case}",
+        ),
         ("written to", str(corpus.path)),
-    ]  # fmt: skip
+    ]
     if not corpus.statistics["valid"].tokens:
         rows.append(("note", "no validation split; training judges itself by its own loss"))
     return "\n".join(lines) + "\n" + rows_as_text(rows)

@@ -34,9 +34,13 @@ def _table(results: Iterable[Classification], labels: Sequence[str], header: boo
 def _json_lines(results: Iterable[Classification], labels: Sequence[str], header: bool) -> Iterator[str]:
     for result in results:
         row = {
-            "text": result.text, "label": result.label, "probability": result.probability,
-            "probabilities": dict(result.probabilities), "words": result.words, "unknown": result.unknown,
-        }  # fmt: skip
+            "text": result.text,
+            "label": result.label,
+            "probability": result.probability,
+            "probabilities": dict(result.probabilities),
+            "words": result.words,
+            "unknown": result.unknown,
+        }
         yield json.dumps(row, ensure_ascii=False)
 
 

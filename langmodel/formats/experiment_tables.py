@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from langmodel.formats.score_tables import LN_OF_BASE
+from langmodel.formats.score_style import LN_OF_BASE
 from langmodel.inference.experiments import Agreement
 from langmodel.inference.stimuli import ScoredStimulus
 from langmodel.text.printable import printable
@@ -30,10 +30,17 @@ def region_table(scored: Sequence[ScoredStimulus], base: str, spillover: int) ->
         surprisals = [f"{-region.log_prob / LN_OF_BASE[base] + 0.0:.6f}" for region in each.regions]
         padded = surprisals + [""] * spillover
         for number, region in enumerate(each.regions, start=1):
-            yield _row([
-                each.stimulus.item, each.stimulus.condition, number, region.text, region.words, region.oov,
-                *padded[number - 1 : number + spillover],
-            ])  # fmt: skip
+            yield _row(
+                [
+                    each.stimulus.item,
+                    each.stimulus.condition,
+                    number,
+                    region.text,
+                    region.words,
+                    region.oov,
+                    *padded[number - 1 : number + spillover],
+                ]
+            )
 
 
 def agreement_table(agreements: Sequence[Agreement], first: str, second: str) -> Iterator[str]:

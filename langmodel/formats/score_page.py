@@ -8,7 +8,7 @@ from langmodel.inference import heat_map
 from langmodel.inference.results import SentenceScore
 
 if TYPE_CHECKING:
-    from langmodel.formats.score_tables import Style
+    from langmodel.formats.score_style import Style
 
 PAGE_STYLE = """
 :root{color-scheme:light dark}

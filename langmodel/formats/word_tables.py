@@ -9,7 +9,7 @@ from typing import Any
 
 from langmodel.errors import InputError
 from langmodel.formats.experiment_tables import shown_cell
-from langmodel.formats.score_tables import LN_OF_BASE
+from langmodel.formats.score_style import LN_OF_BASE
 from langmodel.inference.language_model import LanguageModel
 from langmodel.inference.whitespace_words import WrittenWord, written_words
 from langmodel.text.reading import read_sentences
@@ -135,9 +135,11 @@ def _sum(words: Iterable[WrittenWord]) -> WrittenWord:
     total = NOTHING
     for word in words:
         total = WrittenWord(
-            f"{total.text} {word.text}".strip(), total.log_prob + word.log_prob,
-            total.words + word.words, total.oov + word.oov,
-        )  # fmt: skip
+            f"{total.text} {word.text}".strip(),
+            total.log_prob + word.log_prob,
+            total.words + word.words,
+            total.oov + word.oov,
+        )
     return total
 
 

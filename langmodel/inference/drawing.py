@@ -85,11 +85,16 @@ def draw(
     generator.manual_seed(seed)
     filling.manual_seed(MAX_SEED - seed)
     drawn = sample_ids(
-        network, n, settings,
-        prefix=prefix_ids, banned=[ids[0] for ids in named.values() if len(ids) == 1],
+        network,
+        n,
+        settings,
+        prefix=prefix_ids,
+        banned=[ids[0] for ids in named.values() if len(ids) == 1],
         demands=_demands(request, named, prefix_ids, pipeline, vocabulary),
-        balance=Balance.of(vocabulary) if settings.balance else None, generator=generator, check=check,
-    )  # fmt: skip
+        balance=Balance.of(vocabulary) if settings.balance else None,
+        generator=generator,
+        check=check,
+    )
     for one, tries in drawn:
         sentence = worded(one, words, pipeline, vocabulary)
         if copies is not None:

@@ -37,9 +37,14 @@ class Agreement:
 def pooled_items(of: tuple[str, str], outcomes: Sequence[Outcome]) -> Agreement:
     right = sum(outcome.agrees for outcome in outcomes)
     return Agreement(
-        of, "items", len(outcomes), right / len(outcomes), wilson_interval(right, len(outcomes)),
-        sum(outcome.is_tie for outcome in outcomes), sum(outcome.oov for outcome in outcomes),
-    )  # fmt: skip
+        of,
+        "items",
+        len(outcomes),
+        right / len(outcomes),
+        wilson_interval(right, len(outcomes)),
+        sum(outcome.is_tie for outcome in outcomes),
+        sum(outcome.oov for outcome in outcomes),
+    )
 
 
 def by_item(scored: Iterable[ScoredStimulus]) -> dict[str, dict[str, ScoredStimulus]]:
@@ -104,7 +109,11 @@ def suite_agreements(
 def mean_of_suites(suites: Sequence[Agreement]) -> Agreement:
     """Every suite counts the same, however many items it has."""
     return Agreement(
-        ("all", "all"), "suites", sum(suite.items for suite in suites),
-        fmean(suite.accuracy for suite in suites), None, sum(suite.ties for suite in suites),
+        ("all", "all"),
+        "suites",
+        sum(suite.items for suite in suites),
+        fmean(suite.accuracy for suite in suites),
+        None,
+        sum(suite.ties for suite in suites),
         sum(suite.oov for suite in suites),
-    )  # fmt: skip
+    )

@@ -208,9 +208,14 @@ class LanguageModel:
         leaves no room and for an unknown word to include, SamplingError when nothing can be drawn.
         """
         request = SamplingRequest(
-            prefix=prefix, settings=changed(settings, changes), ban=ban, include=include, copies=copies,
-            most_copied=most_copied, rare_words=rare_words,
-        )  # fmt: skip
+            prefix=prefix,
+            settings=changed(settings, changes),
+            ban=ban,
+            include=include,
+            copies=copies,
+            most_copied=most_copied,
+            rare_words=rare_words,
+        )
         return Samples(sentence for sentence, _ in self.draw(n, request, seed=seed))
 
     def draw(

@@ -16,8 +16,10 @@ from typing import Protocol
 from langmodel.errors import InputError
 from langmodel.inference.stimuli import ScoredStimulus
 
-TOKEN = re.compile(r"\s*(?:\(\s*(?P<region>\d+|\*)\s*;\s*%(?P<condition>[^%]*)%\s*\)"
-                   r"|(?P<number>\d+(?:\.\d+)?)|(?P<mark>[][()<>=+\-*&|]))")  # fmt: skip
+TOKEN = re.compile(
+    r"\s*(?:\(\s*(?P<region>\d+|\*)\s*;\s*%(?P<condition>[^%]*)%\s*\)"
+    r"|(?P<number>\d+(?:\.\d+)?)|(?P<mark>[][()<>=+\-*&|]))"
+)
 
 CLOSING = {"(": ")", "[": "]"}
 

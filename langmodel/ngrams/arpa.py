@@ -67,10 +67,13 @@ def read_arpa(path: Path, vocabulary: Vocabulary) -> ArpaNgrams:
             children = torch.zeros(len(numbers), dtype=torch.int32)
             for key in kept:
                 children[numbers[key[:-1]]] += 1
-            levels.append(Level(
-                torch.tensor([key[-1] for key in kept], dtype=torch.int32),
-                encoded(torch.tensor(parts, dtype=torch.double)), children,
-            ))  # fmt: skip
+            levels.append(
+                Level(
+                    torch.tensor([key[-1] for key in kept], dtype=torch.int32),
+                    encoded(torch.tensor(parts, dtype=torch.double)),
+                    children,
+                )
+            )
             numbers = {key: number for number, key in enumerate(kept)}
         lower |= found
         backoff |= weights

@@ -207,9 +207,10 @@ def packed(model: KneserNey, order: int, least_counts: Sequence[int] = ()) -> Pa
     V = model.vocabulary_size
     unigrams = model.unigram_probabilities()
     orders = model.orders[1:order]
-    kept = [torch.from_numpy(one.counts_G >= least) for one, least in zip(
-        orders, [*least_counts, *[1] * len(orders)], strict=False
-    )]  # fmt: skip
+    kept = [
+        torch.from_numpy(one.counts_G >= least)
+        for one, least in zip(orders, [*least_counts, *[1] * len(orders)], strict=False)
+    ]
     for n in range(len(orders) - 1, 0, -1):  # a context of what is kept is kept
         context_G = torch.from_numpy(orders[n].keys_G // V)[kept[n]]
         kept[n - 1][context_G] = True

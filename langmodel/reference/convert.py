@@ -27,9 +27,14 @@ def from_network(network: RecurrentLM) -> ReferenceLM:
         raise ConfigError(f"the reference has no {a.cell}; it has {', '.join(CELLS)}")
     dtype = network.embedding.detach().cpu().numpy().dtype
     model = ReferenceLM(
-        a.vocabulary_size, a.hidden_sizes, CELLS[a.cell](), embedding_size=a.embedding_size,
-        bias=a.bias, banned=[START_ID], dtype=dtype,
-    )  # fmt: skip
+        a.vocabulary_size,
+        a.hidden_sizes,
+        CELLS[a.cell](),
+        embedding_size=a.embedding_size,
+        bias=a.bias,
+        banned=[START_ID],
+        dtype=dtype,
+    )
     weights = {name: tensor.detach().cpu().numpy() for name, tensor in network.state_dict().items()}
     own = model.parameters
     own["V"][...] = network.output_weight.detach().cpu().numpy()

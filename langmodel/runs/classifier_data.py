@@ -86,9 +86,15 @@ def read_splits(
     if unlabelled and not more:
         raise CorpusError(f"{unlabelled[0]}: no texts in it")
     return split(
-        labels, texts, config, valid_texts, test_texts, more,
-        valid_fraction=valid_fraction, most_labels=most_labels,
-    )  # fmt: skip
+        labels,
+        texts,
+        config,
+        valid_texts,
+        test_texts,
+        more,
+        valid_fraction=valid_fraction,
+        most_labels=most_labels,
+    )
 
 
 def split(

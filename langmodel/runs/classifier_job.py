@@ -103,9 +103,15 @@ class ClassifierJob:
             encoded = encode_splits(splits, self.config, language)
             job = replace(self, config=self.config.suited(encoded.data.train.mean_length))
             files = ClassifierRunFiles(
-                directory, lock, self.narrator, encoded, splits.labels, splits.digest, job.config,
+                directory,
+                lock,
+                self.narrator,
+                encoded,
+                splits.labels,
+                splits.digest,
+                job.config,
                 {"from": [str(path) for path in options.from_models]},
-            )  # fmt: skip
+            )
             files.trainer = job._trainer(splits, encoded, models)
             if options.resume and (directory / LAST).exists():
                 job._restore(files, directory)
@@ -116,9 +122,14 @@ class ClassifierJob:
         if self.config.semi in ("pretrain", "both"):
             texts = [each.text for each in (*splits.train, *splits.unlabelled)]
             paths = pretrained(
-                directory / PRETRAINING, texts, self.config, paths, self.device, self.narrator,
+                directory / PRETRAINING,
+                texts,
+                self.config,
+                paths,
+                self.device,
+                self.narrator,
                 resume=self.options.resume,
-            )  # fmt: skip
+            )
         return load_language_models(paths) if paths else []
 
     def _trainer(
@@ -203,9 +214,12 @@ class ClassifierJob:
     ) -> list[BagResult]:
         try:
             return bags_of_words(
-                [tokenized(each.text, encoded.pipeline) for each in splits.train], encoded.data.train.labels,
-                [tokenized(each.text, encoded.pipeline) for each in texts], held.labels, len(splits.labels),
-            )  # fmt: skip
+                [tokenized(each.text, encoded.pipeline) for each in splits.train],
+                encoded.data.train.labels,
+                [tokenized(each.text, encoded.pipeline) for each in texts],
+                held.labels,
+                len(splits.labels),
+            )
         except ImportError:
             self.narrator.say(
                 "no comparison with a bag of words; it needs scikit-learn: pip install 'langmodel[classify]'"
@@ -224,10 +238,14 @@ class ClassifierJob:
                 self.narrator.say(f"fold {number} of {len(parts)}")
                 rest = [each for row, each in enumerate(everything) if row not in chosen]
                 made = split(
-                    splits.labels, rest, self.config, [], [everything[row] for row in part],
+                    splits.labels,
+                    rest,
+                    self.config,
+                    [],
+                    [everything[row] for row in part],
                     splits.unlabelled,
                     valid_fraction=self.options.valid_fraction,
-                )  # fmt: skip
+                )
                 resumes = self.options.resume and has_something(fold)
                 job = self if resumes or not self.options.resume else self._fresh()
                 if code := job.train(made, fold):

@@ -25,9 +25,13 @@ from langmodel.storage.training_state import TrainingState
 FILES = (BEST, LAST, METRICS, RUN)
 
 CLASSIFIER_ROW: dict[str, Any] = {
-    "step": int, "round": int, "epoch": int,
-    "train_loss": float, "valid_accuracy": float, "valid_loss": float,
-}  # fmt: skip
+    "step": int,
+    "round": int,
+    "epoch": int,
+    "train_loss": float,
+    "valid_accuracy": float,
+    "valid_loss": float,
+}
 """What every row of a classifier's metrics.jsonl has."""
 
 
@@ -55,11 +59,14 @@ class ClassifierRunFiles(ClassifierObserver):
         append_metrics(
             self.directory,
             {
-                "step": report.step, "round": report.round, "epoch": report.epoch,
-                "train_loss": report.train_loss, "valid_accuracy": report.accuracy,
+                "step": report.step,
+                "round": report.round,
+                "epoch": report.epoch,
+                "train_loss": report.train_loss,
+                "valid_accuracy": report.accuracy,
                 "valid_loss": report.loss,
             },
-        )  # fmt: skip
+        )
         if report.is_best:
             save_classifier(self.directory / BEST, self._saved(self.trainer.network))
         of_round = f"round {report.round}, " if report.round else ""
@@ -100,11 +107,15 @@ class ClassifierRunFiles(ClassifierObserver):
             pipeline=self.encoded.pipeline,
             max_words=self.config.max_words,
             provenance={
-                "langmodel": __version__, "config": self.config.to_dict(), "data_sha256": self.digest,
-                "step": p.step, "valid_accuracy": p.best_accuracy, "threads": torch.get_num_threads(),
+                "langmodel": __version__,
+                "config": self.config.to_dict(),
+                "data_sha256": self.digest,
+                "step": p.step,
+                "valid_accuracy": p.best_accuracy,
+                "threads": torch.get_num_threads(),
             },
             training=training,
-        )  # fmt: skip
+        )
 
     def write_run(self, **result: Any) -> None:
         self.lock.verify()

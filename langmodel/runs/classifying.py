@@ -77,12 +77,18 @@ def train_classifier(
     """
     prepare_cpu(threads)
     options = ClassifierOptions(
-        valid=_several(valid), test=_several(test), valid_fraction=valid_fraction,
-        unlabelled=_several(unlabelled), labels=labels,
-        from_models=tuple(map(Path, _several(from_model))), folds=folds,
+        valid=_several(valid),
+        test=_several(test),
+        valid_fraction=valid_fraction,
+        unlabelled=_several(unlabelled),
+        labels=labels,
+        from_models=tuple(map(Path, _several(from_model))),
+        folds=folds,
         columns=Columns(text=column, label=label_column, encoding=encoding),
-        resume=resume, overwrite=overwrite, compare=compare,
-    )  # fmt: skip
+        resume=resume,
+        overwrite=overwrite,
+        compare=compare,
+    )
     given = chosen_settings(preset, typed_settings(ClassifierConfig, settings, "train_classifier"))
     return run_classifier_training(
         _several(data), Path(output), given, options, device, Silent() if quiet else Narrator()
@@ -123,9 +129,15 @@ def run_classifier_training(
     if config.lm_loss and not options.from_models and config.semi not in ("pretrain", "both"):
         raise ConfigError("--lm-loss needs a language model to begin with: add --from, or --semi pretrain")
     splits = read_splits(
-        sources, config, options.columns, valid=options.valid, test=options.test,
-        unlabelled=options.unlabelled, valid_fraction=options.valid_fraction, most_labels=options.labels,
-    )  # fmt: skip
+        sources,
+        config,
+        options.columns,
+        valid=options.valid,
+        test=options.test,
+        unlabelled=options.unlabelled,
+        valid_fraction=options.valid_fraction,
+        most_labels=options.labels,
+    )
     job = ClassifierJob(config, given, options, device, narrator)
     if options.folds:
         return ClassifierRun(output, job.cross_validate(splits, output))

@@ -55,9 +55,13 @@ def pretrained(
         file = directory / TEXTS
         file.write_text("\n\n".join(texts) + "\n", encoding="utf-8")
         settings = PreprocessConfig(
-            vocabulary_size=config.vocabulary_size, case=config.case, valid_fraction=VALID_FRACTION,
-            test_fraction=0.0, split_by="line", seed=config.seed,
-        )  # fmt: skip
+            vocabulary_size=config.vocabulary_size,
+            case=config.case,
+            valid_fraction=VALID_FRACTION,
+            test_fraction=0.0,
+            split_by="line",
+            seed=config.seed,
+        )
         corpus = run_preprocess([str(file)], corpus_directory, settings, Reading(), narrator)
         file.unlink()
     beginnings = {load_language_models([path], alone=False)[0].direction: path for path in start}
@@ -81,10 +85,17 @@ def pretrained(
 def _settings(config: ClassifierConfig, is_new: bool) -> dict[str, Any]:
     """Of the language models; one that goes on from another has its shapes."""
     shapes: dict[str, Any] = {
-        "cell": config.cell, "embedding_size": config.embedding_size, "hidden_size": config.hidden_size,
+        "cell": config.cell,
+        "embedding_size": config.embedding_size,
+        "hidden_size": config.hidden_size,
         "layers": config.layers,
-    }  # fmt: skip
+    }
     return (shapes if is_new else {}) | {
-        "ngrams": 0, "epochs": config.pretrain_epochs, "learning_rate": RATE if is_new else RATE_AFTER,
-        "dropout": (0.3,), "batch_size": 40, "sampled_softmax": True, "seed": config.seed,
-    }  # fmt: skip
+        "ngrams": 0,
+        "epochs": config.pretrain_epochs,
+        "learning_rate": RATE if is_new else RATE_AFTER,
+        "dropout": (0.3,),
+        "batch_size": 40,
+        "sampled_softmax": True,
+        "seed": config.seed,
+    }

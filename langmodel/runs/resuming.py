@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from langmodel.configuration import shown_value
 from langmodel.errors import ConfigError, InputError, ModelFileError, NewerFormatError
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.storage.model_file import BEST, DAMAGED, LAST, PREVIOUS, SavedModel, load_model
@@ -84,17 +85,21 @@ def resumed_run(
     for name, value in wanted.items():
         if value != getattr(config, name):
             raise ConfigError(
-                f"--{name.replace('_', '-')} {_shown(value)} differs from the run's "
-                f"{_shown(getattr(config, name))}; leave it out"
+                f"--{name.replace('_', '-')} {shown_value(value)} differs from the run's "
+                f"{shown_value(getattr(config, name))}; leave it out"
             )
     config = replace(config, epochs=longer, patience=patience, **changed)
     if not is_longer:
         return Resumed(saved.network, config, saved.training, False, is_over=not changed)
     if config.schedule in EXTENDABLE and config.average != "tail":
         return Resumed(
-            saved.network, config, saved.training, False, is_over=False,
+            saved.network,
+            config,
+            saved.training,
+            False,
+            is_over=False,
             line=f", made longer: {longer:g} epochs",
-        )  # fmt: skip
+        )
     return _another_cycle(directory, config, saved, peak, device)
 
 
@@ -111,17 +116,23 @@ def _another_cycle(
     best = load_model(directory / BEST, device)
     config = replace(config, learning_rate=peak or NEXT_PEAK * config.learning_rate)
     return Resumed(
-        best.network, config, saved.training, True, is_over=False,
+        best.network,
+        config,
+        saved.training,
+        True,
+        is_over=False,
         line=f", made longer to {config.epochs:g} epochs: from the best weights, another cycle of the rate, "
         f"up to {config.learning_rate:g} (--learning-rate)",
-    )  # fmt: skip
+    )
 
 
 def is_finished(directory: Path, trainer: Trainer) -> bool:
     """Whether a run has ended, with all that is made at its end."""
-    return bool(read_run(directory).get("finished")) and (directory / BEST).exists() and (
-        trainer.is_over or trainer.is_out_of_patience
-    )  # fmt: skip
+    return (
+        bool(read_run(directory).get("finished"))
+        and (directory / BEST).exists()
+        and (trainer.is_over or trainer.is_out_of_patience)
+    )
 
 
 def _saved(last: Path, device: torch.device, ranks: Ranks, say: Callable[[str], None]) -> SavedModel:
@@ -167,7 +178,3 @@ def _note_differences(saved: SavedModel, device: torch.device, say: Callable[[st
             f"note: {torch.get_num_threads()} threads now, {threads} before; "
             "results will differ in the last bits"
         )
-
-
-def _shown(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -186,9 +186,13 @@ class _Run:
         assert self.options.minutes is not None
         self.narrator.say("measuring the speed of this machine for some seconds")
         return plan_for(
-            network.to(self.device), self.corpus, config, self.options.minutes,
-            since=self.started, completes=self.options.compare or config.ngrams > 0,
-        )  # fmt: skip
+            network.to(self.device),
+            self.corpus,
+            config,
+            self.options.minutes,
+            since=self.started,
+            completes=self.options.compare or config.ngrams > 0,
+        )
 
     def _trainer(
         self,
@@ -229,10 +233,15 @@ class _Run:
             if line := plan_left(read_run(self.directory), trainer):
                 self.say(line)
         run = TrainingRun(
-            trainer, self.corpus, self.directory, self.lock, self.narrator,
-            more=self._more(plan, start), observers=self.options.observers,
+            trainer,
+            self.corpus,
+            self.directory,
+            self.lock,
+            self.narrator,
+            more=self._more(plan, start),
+            observers=self.options.observers,
             write_scalars=scalar_writer(self.directory) if self.options.tensorboard else None,
-        )  # fmt: skip
+        )
         return run.train(*self._deadline(plan))
 
     def _more(self, plan: Plan | None, start: WarmStart | None) -> dict[str, Any]:

@@ -42,7 +42,20 @@ def suited_settings(
 
 
 INDEPENDENT = frozenset(
-    ["dropout", "epochs", "seed", "patience", "evaluate_every", "cell", "hidden_size", "embedding_size",
-     "layers", "on_nonfinite", "skip_limit", "average", "clip"]
-)  # fmt: skip
+    [
+        "dropout",
+        "epochs",
+        "seed",
+        "patience",
+        "evaluate_every",
+        "cell",
+        "hidden_size",
+        "embedding_size",
+        "layers",
+        "on_nonfinite",
+        "skip_limit",
+        "average",
+        "clip",
+    ]
+)
 """Settings that may be given beside those that suit the corpus."""

@@ -77,9 +77,9 @@ class TrainingRun(Observer):
     def on_step(self, loss: float, tokens: int) -> None:
         if not math.isfinite(loss):
             loss = self._loss  # a skipped step
-        self._loss = loss if math.isnan(self._loss) else (
-            RATE_SMOOTHING * self._loss + (1 - RATE_SMOOTHING) * loss
-        )  # fmt: skip
+        self._loss = (
+            loss if math.isnan(self._loss) else (RATE_SMOOTHING * self._loss + (1 - RATE_SMOOTHING) * loss)
+        )
         if not self._bar.disable:
             shown = f"loss {self._loss:.3f}, perplexity {shown_perplexity(self._loss)}"
             self._bar.set_postfix_str(shown, refresh=False)
@@ -235,7 +235,9 @@ class TrainingRun(Observer):
             self.say(f"{CURVES} not drawn; it needs matplotlib: pip install 'langmodel[plot]'")
         if progress["best_loss"] is not None:
             judged = "validation" if self.corpus.statistics["valid"].tokens else "training"
-            self._narrator.tell(f"best {judged} perplexity {shown_perplexity(progress['best_loss'])} "
-                                f"at step {progress['best_step']:,}")  # fmt: skip
+            self._narrator.tell(
+                f"best {judged} perplexity {shown_perplexity(progress['best_loss'])} "
+                f"at step {progress['best_step']:,}"
+            )
         files = [name for name in (BEST, LAST, METRICS, RUN, CURVES) if (self.directory / name).exists()]
         self._narrator.tell(f"written to {self.directory}: {', '.join(files)}")

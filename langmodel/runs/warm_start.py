@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from langmodel.configuration import shown_value
 from langmodel.errors import ConfigError
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.storage.model_file import load_model, model_path
@@ -72,8 +73,8 @@ def settings_of(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
             wanted = wanted * len(a.hidden_sizes)
         if wanted != shapes[name]:
             raise ConfigError(
-                f"--{name.replace('_', '-')} {_shown(wanted)}, but {path} has {_shown(shapes[name])}; "
-                "leave it out, or train without --from"
+                f"--{name.replace('_', '-')} {shown_value(wanted)}, but {path} has "
+                f"{shown_value(shapes[name])}; leave it out, or train without --from"
             )
     return {"learning_rate": RATE, **given, **shapes}
 
@@ -121,7 +122,3 @@ def _rearranged(table_VX: Tensor, rows: Tensor, generator: torch.Generator) -> T
         drawn = torch.randn(result[new].shape, generator=generator)
         result[new] = rarer.mean(0) + drawn * rarer.std(0)
     return result
-
-
-def _shown(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -26,13 +26,9 @@ MANY_FILES = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class Reading(Place):
     """How the files of a source are read."""
 
-    column: str | None = None
-    """Of a .csv or .tsv; None: `text`, or the only one."""
-    field: str | None = None
-    """Of a .jsonl; None: `text`."""
     encoding: str = UTF_8
     clean: str | None = None
     """A name in CLEANERS: what is removed."""
@@ -43,10 +39,6 @@ class Reading:
         object.__setattr__(self, "encoding", checked_encoding(self.encoding))
         if self.clean is not None and self.clean not in CLEANERS:
             raise ConfigError(f"unknown clean {self.clean!r}; choose from {', '.join(CLEANERS)}")
-
-    @property
-    def place(self) -> Place:
-        return Place(column=self.column, field=self.field)
 
     def cleaned(self, lines: Iterable[str]) -> Iterable[str]:
         return lines if self.clean is None else CLEANERS[self.clean](lines)
@@ -152,7 +144,7 @@ def _read_stream(
         yield Document(str(path), lines)
     else:
         lines = decoded_lines(stream, str(path), ROW_BREAKS, reading.encoding)
-        yield from TABLES[table](lines, path, reading.place)
+        yield from TABLES[table](lines, path, reading)
 
 
 def _read_nltk(name: str) -> Iterator[Document]:

@@ -33,10 +33,12 @@ class Document:
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Which column of a .csv or .tsv, which field of a .jsonl holds the text."""
+    """Where a table has its text."""
 
     column: str | None = None
+    """Of a .csv or .tsv; None: `text`, or the only one."""
     field: str | None = None
+    """Of a .jsonl; None: `text`."""
 
 
 def csv_rows(lines: Iterable[str], delimiter: str, *, quoted: bool = True) -> Any:

@@ -63,8 +63,10 @@ class TextWatch:
                 "--clean gutenberg removes them"
             )
         if self._blankless > BLANKLESS_SHARE * max(1, self._characters) and pipeline.tokenizer in (
-            "nltk", "toktok", "whitespace",
-        ):  # fmt: skip
+            "nltk",
+            "toktok",
+            "whitespace",
+        ):
             yield (
                 "WARNING: this text has no blanks between words, so clauses were taken for words; use "
                 "--tokenizer jieba for Chinese (pip install 'langmodel[zh]'), or --tokenizer character"

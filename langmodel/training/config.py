@@ -47,9 +47,10 @@ class TrainingConfig:
         0.0, "Temporal activation regularisation: of its change from step to step.", least=0, finite=True
     )
     sampled_softmax: bool = setting(
-        False, "In most steps, take the softmax over the targets and a growing share of the other words.",
+        False,
+        "In most steps, take the softmax over the targets and a growing share of the other words.",
         off="exact-softmax",
-    )  # fmt: skip
+    )
     softmax: str = setting(
         "exact",
         "exact: over all words alike. adaptive: rarer words in bands of narrower vectors, for vocabularies "
@@ -60,9 +61,11 @@ class TrainingConfig:
         (), "First rows of an adaptive softmax's bands, as in 4000,20000; none: chosen by cost.", least=4
     )
     ngrams: int = setting(
-        5, "Longest n-grams to mix with the finished network, or an ARPA file of them; 0: none.",
-        least=0, most=MAX_NGRAMS,
-    )  # fmt: skip
+        5,
+        "Longest n-grams to mix with the finished network, or an ARPA file of them; 0: none.",
+        least=0,
+        most=MAX_NGRAMS,
+    )
     context: str = setting(
         "document", "document: the state is carried on. sentence: each starts at zero.", choices=CONTEXTS
     )
@@ -70,7 +73,7 @@ class TrainingConfig:
         False,
         "Read texts from their end: a second network for train-classifier --from, and for nothing else.",
         off="forward",
-    )  # fmt: skip
+    )
     bptt: int = setting(35, "Time steps per truncated-BPTT window.", least=1)
     random_bptt: bool = setting(False, "Windows of random length, bptt on average.", off="fixed-bptt")
     partial_shuffle: bool = setting(False, "Each epoch begins every column elsewhere.", off="in-order")

@@ -104,8 +104,10 @@ def _meeting_place() -> dict[str, Any]:
         return {}
     store, rank, count = next(iter(rendezvous("env://")))
     return {
-        "store": PrefixStore(f"start-{restarts}", store), "rank": rank, "world_size": count,
-    }  # fmt: skip
+        "store": PrefixStore(f"start-{restarts}", store),
+        "rank": rank,
+        "world_size": count,
+    }
 
 
 @contextmanager

@@ -92,10 +92,13 @@ class Trainer:
             self.progress, config, self._schedule, self._average, self._valid_windows, self._parameters, ranks
         )
         self._gradients = Gradients(
-            objective=ranks.share_out(objective), parameters=self._parameters, dropout=self._dropout,
-            seed=config.seed, vocabulary_size=network.architecture.vocabulary_size,
+            objective=ranks.share_out(objective),
+            parameters=self._parameters,
+            dropout=self._dropout,
+            seed=config.seed,
+            vocabulary_size=network.architecture.vocabulary_size,
             products=tf32_products if self.half_precision else nullcontext,
-        )  # fmt: skip
+        )
 
     def _make_dropout(self, config: TrainingConfig) -> Dropout:
         input, hidden, output = config.dropout_rates

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields
 from typing import Any
 
-from langmodel.formats.score_tables import finite, sentence_row
+from langmodel.formats.score_style import finite
+from langmodel.formats.score_tables import sentence_row
 from langmodel.inference.drawing import SamplingRequest
 from langmodel.inference.language_model import LanguageModel
 from langmodel.inference.results import SentenceScore, WordScore

@@ -123,13 +123,19 @@ class Playground:
             for name in CALLS
         }
         limits = {
-            "body_bytes": MAX_BODY, "words_drawn": MAX_DRAWN_WORDS, "seconds_of_work": MAX_SECONDS,
+            "body_bytes": MAX_BODY,
+            "words_drawn": MAX_DRAWN_WORDS,
+            "seconds_of_work": MAX_SECONDS,
             "requests_waiting": {"sample": MOST_DRAWING, "score and next": MOST_READING},
-        }  # fmt: skip
-        return JSONResponse({
-            "langmodel": __version__, "limits": limits, **calls,
-            "GET /api/models": {"help": "the models and what each is"},
-        })  # fmt: skip
+        }
+        return JSONResponse(
+            {
+                "langmodel": __version__,
+                "limits": limits,
+                **calls,
+                "GET /api/models": {"help": "the models and what each is"},
+            }
+        )
 
     async def call(self, request: Request, name: str) -> Response:
         """Answers a call; the work stops when the client goes."""

@@ -69,8 +69,12 @@ def _digest(text: str) -> str:
 
 def _filled(title: str, head: str, security: str, body: str) -> str:
     filling = {
-        "title": title, "head": head, "security": security, "body": body, "scale": escape(json.dumps(SCALE)),
-    }  # fmt: skip
+        "title": title,
+        "head": head,
+        "security": security,
+        "body": body,
+        "scale": escape(json.dumps(SCALE)),
+    }
     parts = part("page.html").split("<!--")
     shown = [parts[0]]
     for piece in parts[1:]:

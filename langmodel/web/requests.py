@@ -126,7 +126,7 @@ CALLS: Mapping[str, Mapping[str, Field]] = {
             for field in fields(SamplingSettings)
         },
     },
-}  # fmt: skip
+}
 
 
 def read_request(call: str, body: bytes) -> dict[str, Any]:

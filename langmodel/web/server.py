@@ -73,10 +73,16 @@ def serve(
 ) -> None:
     """Answer requests until interrupted; `on_start` is called when the first can be made."""
     config = uvicorn.Config(
-        application(models, hosts), http=ImpatientProtocol, log_level="warning", access_log=False,
-        server_header=False, limit_concurrency=MAX_CONNECTIONS, timeout_keep_alive=15,
-        timeout_graceful_shutdown=2, ws="none",
-    )  # fmt: skip
+        application(models, hosts),
+        http=ImpatientProtocol,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_keep_alive=15,
+        timeout_graceful_shutdown=2,
+        ws="none",
+    )
     server = _Announced(config)
     server.on_start = on_start
     server.run(sockets=[listening])

@@ -45,9 +45,18 @@ NETWORKS = (("rnn", 8_000, 100, 1), ("lstm", 10_000, 200, 2), ("gru", 10_000, 20
 def plain_equivalent(cell: str, size: int, layers: int) -> TrainingConfig:
     """Our settings for the arithmetic of PlainModel."""
     return TrainingConfig(
-        cell=cell, embedding_size=size, hidden_size=(size,), layers=layers, tied=False, dropout=(0.0,),
-        optimizer="sgd", schedule="constant", learning_rate=1.0, batch_size=BATCH, bptt=BPTT,
-    )  # fmt: skip
+        cell=cell,
+        embedding_size=size,
+        hidden_size=(size,),
+        layers=layers,
+        tied=False,
+        dropout=(0.0,),
+        optimizer="sgd",
+        schedule="constant",
+        learning_rate=1.0,
+        batch_size=BATCH,
+        bptt=BPTT,
+    )
 
 
 def training() -> Iterator[Row]:
@@ -78,9 +87,19 @@ def tutorial() -> Iterator[Row]:
     """
     ids = zipf_ids(BATCH * BPTT * 40, TUTORIAL_V)
     config = TrainingConfig(
-        cell="rnn", embedding_size=0, hidden_size=(TUTORIAL_H,), tied=False, bias=False, dropout=(0.0,),
-        optimizer="sgd", schedule="constant", learning_rate=0.005, clip=0.0, batch_size=BATCH, bptt=BPTT,
-    )  # fmt: skip
+        cell="rnn",
+        embedding_size=0,
+        hidden_size=(TUTORIAL_H,),
+        tied=False,
+        bias=False,
+        dropout=(0.0,),
+        optimizer="sgd",
+        schedule="constant",
+        learning_rate=0.005,
+        clip=0.0,
+        batch_size=BATCH,
+        bptt=BPTT,
+    )
     ours = our_steps(config, TUTORIAL_V, ids)
     tokens = BATCH * BPTT
     hidden, weight = torch.randn(tokens, TUTORIAL_H), torch.randn(TUTORIAL_V, TUTORIAL_H)
@@ -96,8 +115,11 @@ def tutorial() -> Iterator[Row]:
     limit = 6 * TUTORIAL_H * TUTORIAL_V * tokens / alone / 1e9
     yield Row(
         f"train rnn {TUTORIAL_H}, V {TUTORIAL_V:,}, beside its three great products alone",
-        rate, "GFLOP/s", limit, rate / limit,
-    )  # fmt: skip
+        rate,
+        "GFLOP/s",
+        limit,
+        rate / limit,
+    )
 
     sentences = [part.tolist() for part in np.split(ids, np.flatnonzero(ids == END_ID) + 1)[:60]]
     numpy_rnn = TutorialRNN(TUTORIAL_V, TUTORIAL_H)
@@ -107,5 +129,8 @@ def tutorial() -> Iterator[Row]:
     theirs = sum(map(len, sentences)) / (time.perf_counter() - began)
     yield Row(
         f"train rnn {TUTORIAL_H}, V {TUTORIAL_V:,}, beside NumPy, a sentence a step, word by word",
-        tokens / step, "tokens/s", theirs, tokens / step / theirs,
-    )  # fmt: skip
+        tokens / step,
+        "tokens/s",
+        theirs,
+        tokens / step / theirs,
+    )

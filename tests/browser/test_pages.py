@@ -252,13 +252,24 @@ def test_colours_are_those_of_the_heat_map_in_python(page, served):
 
 
 ODD = (
-    "He said, \"I can't,\" and left.", "“I don’t know,” said she; “it’s the dogs’ tail.”",
+    'He said, "I can\'t," and left.',
+    "“I don’t know,” said she; “it’s the dogs’ tail.”",
     "a 'quoted' word's end.",
-    "It cost $3.50 (or 3,50 €) -- in all!", "Dr. Who isn't here...", "gonna wanna cannot 'tis 'twas the '90s",
-    "l'été qu'il dell'amico «oui»", "„Ja“, sagte er.",
-    "x: y; z? [a] {b} <c>", "...", "'", "\"", "`` a ''", "a ' b",
-    "naïve café résumé — well–known", "http://a.b/c?d=e&f=g 50% #1 @you", "d&szlig; a|b 1,000 ,, --- ..",
-)  # fmt: skip
+    "It cost $3.50 (or 3,50 €) -- in all!",
+    "Dr. Who isn't here...",
+    "gonna wanna cannot 'tis 'twas the '90s",
+    "l'été qu'il dell'amico «oui»",
+    "„Ja“, sagte er.",
+    "x: y; z? [a] {b} <c>",
+    "...",
+    "'",
+    '"',
+    "`` a ''",
+    "a ' b",
+    "naïve café résumé — well–known",
+    "http://a.b/c?d=e&f=g 50% #1 @you",
+    "d&szlig; a|b 1,000 ,, --- ..",
+)
 
 
 def sentences() -> list[str]:

@@ -14,8 +14,24 @@ from langmodel.cli.main import run
 from langmodel.errors import ConfigError, ModelFileError
 from langmodel.training.trainer import Trainer
 
-SMALL = ["--embedding-size", "12", "--hidden-size", "8", "--batch-size", "10", "--learning-rate", "0.02",
-         "--dropout", "0.1", "--word-dropout", "0", "--epochs", "6", "--threads", "1"]  # fmt: skip
+SMALL = [
+    "--embedding-size",
+    "12",
+    "--hidden-size",
+    "8",
+    "--batch-size",
+    "10",
+    "--learning-rate",
+    "0.02",
+    "--dropout",
+    "0.1",
+    "--word-dropout",
+    "0",
+    "--epochs",
+    "6",
+    "--threads",
+    "1",
+]
 
 
 def train(films, output, *more: str) -> int:
@@ -80,9 +96,19 @@ def test_the_same_seed_gives_the_same_bytes_and_python_gives_those_of_the_comman
     for name in ("a", "b"):
         assert train(films, tmp_path / name, "--no-compare") == 0
     langmodel.train_classifier(
-        films, tmp_path / "c", embedding_size=12, hidden_size=8, batch_size=10, learning_rate=0.02,
-        dropout=0.1, word_dropout=0.0, epochs=6, threads=1, compare=False, quiet=True,
-    )  # fmt: skip
+        films,
+        tmp_path / "c",
+        embedding_size=12,
+        hidden_size=8,
+        batch_size=10,
+        learning_rate=0.02,
+        dropout=0.1,
+        word_dropout=0.0,
+        epochs=6,
+        threads=1,
+        compare=False,
+        quiet=True,
+    )
     files = [(tmp_path / name / "best.safetensors").read_bytes() for name in "abc"]
     assert files[0] == files[1] == files[2]
     assert train(films, tmp_path / "d", "--no-compare", "--seed", "2") == 0
@@ -108,8 +134,21 @@ def test_an_interrupted_run_goes_on_with_the_same_bits(films, tmp_path, monkeypa
 
 
 def test_self_training_reports_each_round_and_resumes(films, unseen, tmp_path, capsys, monkeypatch):
-    few = ("--labels", "40", "--semi", "self-training", "--unlabelled", str(unseen), "--rounds", "2",
-           "--threshold", "0.4", "--epochs", "15", "--no-compare")  # fmt: skip
+    few = (
+        "--labels",
+        "40",
+        "--semi",
+        "self-training",
+        "--unlabelled",
+        str(unseen),
+        "--rounds",
+        "2",
+        "--threshold",
+        "0.4",
+        "--epochs",
+        "15",
+        "--no-compare",
+    )
     assert train(films, tmp_path / "whole", *few) == 0
     said = capsys.readouterr().err
     assert re.search(
@@ -141,8 +180,24 @@ def test_pretraining_on_all_texts_both_ways_and_the_models_refuse_what_is_not_th
     films, unseen, tmp_path, capsys
 ):
     output = tmp_path / "r"
-    assert train(films, output, "--semi", "pretrain", "--unlabelled", str(unseen), "--pretrain-epochs", "1",
-                 "--lm-loss", "0.1", "--thaw", "1", "--no-compare") == 0  # fmt: skip
+    assert (
+        train(
+            films,
+            output,
+            "--semi",
+            "pretrain",
+            "--unlabelled",
+            str(unseen),
+            "--pretrain-epochs",
+            "1",
+            "--lm-loss",
+            "0.1",
+            "--thaw",
+            "1",
+            "--no-compare",
+        )
+        == 0
+    )
     models = output / "language-model"
     assert langmodel.load(models / "forward").score("a fine film .").log_prob < 0
     with pytest.raises(ModelFileError, match="reads backward; it is for `train-classifier --from`"):
@@ -221,21 +276,24 @@ def test_folds_print_mean_and_spread_and_go_on_after_an_interruption(films, tmp_
     assert capsys.readouterr().out.splitlines()[-1] == whole[-1]
 
 
-@pytest.mark.parametrize(("more", "said"), [
-    (["--threshold", "0.7"], "threshold must be over 0 and at most 0.5"),
-    (["--semi", "self-training"], "needs unlabelled texts"),
-    (["--semi", "magic"], "not one of"),
-    (["--l2", "0.1"], "add --dense"),
-    (["--lm-loss", "0.1"], "add --from"),
-    (["--labels", "500"], "--labels must be from 2"),
-    (["--folds", "3", "--test", "x"], "holds out"),
-    (["--resume"], "nothing to resume"),
-    (["--resume", "--overwrite"], "exclude each other"),
-    (["--pooling", "sum"], "pooling must be one of"),
-    (["--from", "none"], "no such model file"),
-    (["--test", "none.csv"], "no such file"),
-    (["--max-words", "-1"], "max words must be at least 0"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--threshold", "0.7"], "threshold must be over 0 and at most 0.5"),
+        (["--semi", "self-training"], "needs unlabelled texts"),
+        (["--semi", "magic"], "not one of"),
+        (["--l2", "0.1"], "add --dense"),
+        (["--lm-loss", "0.1"], "add --from"),
+        (["--labels", "500"], "--labels must be from 2"),
+        (["--folds", "3", "--test", "x"], "holds out"),
+        (["--resume"], "nothing to resume"),
+        (["--resume", "--overwrite"], "exclude each other"),
+        (["--pooling", "sum"], "pooling must be one of"),
+        (["--from", "none"], "no such model file"),
+        (["--test", "none.csv"], "no such file"),
+        (["--max-words", "-1"], "max words must be at least 0"),
+    ],
+)
 def test_bad_input_is_one_line(films, tmp_path, capsys, more, said):
     assert train(films, tmp_path / "r", *more) == 2
     error = capsys.readouterr().err.splitlines()[-1]

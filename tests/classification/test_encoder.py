@@ -123,17 +123,20 @@ def test_the_dense_layer_and_embeddings_of_each_direction_are_used():
     assert class_probabilities(plain, data).shape == (1, 3)
 
 
-@pytest.mark.parametrize(("wrong", "said"), [
-    ({"cell": "transformer"}, "unknown cell"),
-    ({"classes": 1}, "classes must be"),
-    ({"vocabulary_size": 3}, "vocabulary size"),
-    ({"hidden_sizes": ()}, "layers"),
-    ({"hidden_sizes": (0,)}, "layer sizes"),
-    ({"embedding_size": 0}, "layer sizes"),
-    ({"pooling": ("sum",)}, "pooling"),
-    ({"pooling": ("max", "max")}, "each once"),
-    ({"directions": ()}, "directions"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"cell": "transformer"}, "unknown cell"),
+        ({"classes": 1}, "classes must be"),
+        ({"vocabulary_size": 3}, "vocabulary size"),
+        ({"hidden_sizes": ()}, "layers"),
+        ({"hidden_sizes": (0,)}, "layer sizes"),
+        ({"embedding_size": 0}, "layer sizes"),
+        ({"pooling": ("sum",)}, "pooling"),
+        ({"pooling": ("max", "max")}, "each once"),
+        ({"directions": ()}, "directions"),
+    ],
+)
 def test_shapes_that_cannot_be_are_refused(wrong, said):
     with pytest.raises(ConfigError, match=said):
         ClassifierArchitecture(**{"vocabulary_size": 10, "classes": 2, **wrong})

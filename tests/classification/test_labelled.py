@@ -88,25 +88,30 @@ def test_texts_may_come_without_labels(tmp_path):
     file = tmp_path / "more.txt"
     file.write_text("one\n\ntwo\n")
     assert [(each.text, each.label) for each in read_texts(str(file))] == [
-        ("one", None), ("", None), ("two", None),
-    ]  # fmt: skip
+        ("one", None),
+        ("", None),
+        ("two", None),
+    ]
 
 
-@pytest.mark.parametrize(("name", "content", "said"), [
-    ("a.csv", "txt,label\na,b\n", "no column 'text'"),
-    ("a.csv", "text,label\na\n", "row 2: 1 columns"),
-    ("a.csv", "text,label\na,\n", "row 2: the label is empty"),
-    ("a.csv", 'text,label\n"a,b\n', "not valid CSV"),
-    ("a.csv", "text,label\n", "no texts"),
-    ("a.csv", "text,label\n ,good\n", "row 2: the text is empty"),
-    ("a.csv", "text\nb\n", "no label"),
-    ("a.jsonl", "{\n", "line 1 is not JSON"),
-    ("a.jsonl", "[]\n", "not a JSON object"),
-    ("a.jsonl", '{"text": 3}\n', "no text field"),
-    ("a.jsonl", '{"text": "a", "label": [1]}\n', "neither text nor"),
-    ("a.txt", "no label here\n", "line 1: no label"),
-    ("a.txt", " +++$+++ x\n", "the label is empty"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.csv", "txt,label\na,b\n", "no column 'text'"),
+        ("a.csv", "text,label\na\n", "row 2: 1 columns"),
+        ("a.csv", "text,label\na,\n", "row 2: the label is empty"),
+        ("a.csv", 'text,label\n"a,b\n', "not valid CSV"),
+        ("a.csv", "text,label\n", "no texts"),
+        ("a.csv", "text,label\n ,good\n", "row 2: the text is empty"),
+        ("a.csv", "text\nb\n", "no label"),
+        ("a.jsonl", "{\n", "line 1 is not JSON"),
+        ("a.jsonl", "[]\n", "not a JSON object"),
+        ("a.jsonl", '{"text": 3}\n', "no text field"),
+        ("a.jsonl", '{"text": "a", "label": [1]}\n', "neither text nor"),
+        ("a.txt", "no label here\n", "line 1: no label"),
+        ("a.txt", " +++$+++ x\n", "the label is empty"),
+    ],
+)
 def test_what_cannot_be_used_is_named_with_its_place(tmp_path, name, content, said):
     (tmp_path / name).write_text(content)
     with pytest.raises(CorpusError, match=said):

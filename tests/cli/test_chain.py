@@ -88,9 +88,15 @@ def test_evaluate_finds_what_training_found(workplace, capsys):
     best = min(json.loads(row)["valid_perplexity"] for row in rows)
     found = json.loads(output_of(capsys, "evaluate", workplace / "run", "--json", "--network-only"))
     assert set(found) == {
-        "perplexity", "perplexity_excluding_oov", "log_prob", "tokens", "oov", "vocabulary_size",
-        "bits_per_character", "model",
-    }  # fmt: skip
+        "perplexity",
+        "perplexity_excluding_oov",
+        "log_prob",
+        "tokens",
+        "oov",
+        "vocabulary_size",
+        "bits_per_character",
+        "model",
+    }
     characters = open_corpus(workplace / "corpus").statistics["valid"].characters
     assert found["bits_per_character"] == pytest.approx(-found["log_prob"] / math.log(2) / characters)
     assert found["perplexity"] == pytest.approx(best, rel=0.2)  # 20 columns there, one here
@@ -140,9 +146,18 @@ def test_score_in_bits_per_word(workplace, tmp_path, capsys):
     arguments = ["score", workplace / "run", tmp_path / "in.txt"]
     header, *rows = output_of(capsys, *arguments, "--per-word", "--base", "2").splitlines()
     assert header.split("\t") == [
-        "sentence_id", "token_id", "word", "surprisal_base_2", "log_prob_base_2", "oov", "rank",
-        "entropy_base_2", "input_word", "char_start", "char_end",
-    ]  # fmt: skip
+        "sentence_id",
+        "token_id",
+        "word",
+        "surprisal_base_2",
+        "log_prob_base_2",
+        "oov",
+        "rank",
+        "entropy_base_2",
+        "input_word",
+        "char_start",
+        "char_end",
+    ]
     assert [row.split("\t")[2] for row in rows] == ["the", "cat", "</s>"]
     bits = sum(float(row.split("\t")[4]) for row in rows)
     assert bits * math.log(2) == pytest.approx(
@@ -175,8 +190,10 @@ def test_info_describes_a_model(workplace, capsys):
 def start(*arguments: object) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "langmodel", *map(str, arguments)],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
 
 
 def finish(process: subprocess.Popen[bytes]) -> tuple[int, str]:
@@ -187,8 +204,21 @@ def finish(process: subprocess.Popen[bytes]) -> tuple[int, str]:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_saves_and_the_resumed_run_has_the_same_bits(workplace, tmp_path, number, code):
-    arguments = ["train", workplace / "corpus", *TRAIN[:-4], "--batch-size", 1, "--bptt", 2, "--threads", 1,
-                 "--evaluate-every", 150, "--epochs", 2]  # fmt: skip
+    arguments = [
+        "train",
+        workplace / "corpus",
+        *TRAIN[:-4],
+        "--batch-size",
+        1,
+        "--bptt",
+        2,
+        "--threads",
+        1,
+        "--evaluate-every",
+        150,
+        "--epochs",
+        2,
+    ]
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     assert finish(start(*arguments, "-o", whole))[0] == 0
     process = start(*arguments, "-o", cut)

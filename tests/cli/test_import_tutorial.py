@@ -55,7 +55,7 @@ def test_the_imported_model_has_the_tutorials_probabilities(tmp_path, words):
         ({"U": np.full((H, C), np.nan)}, "U holds values that are not finite"),
         ({"U": np.full((H, C), "x")}, "U holds values that are not finite"),
     ],
-)  # fmt: skip
+)
 def test_arrays_that_do_not_fit_are_refused(tmp_path, capsys, changes, message):
     assert run_import(tmp_path, arrays(**changes)) == 2
     error = capsys.readouterr().err

@@ -89,10 +89,13 @@ def test_bad_stimuli_are_one_line(place, capsys, text, options, reason):
     assert captured.out == ""
 
 
-@pytest.mark.parametrize("text", [
-    "Item; Condition ;REGIONS\n1;good;a|b\n1;bad;a|c\n;;\n",
-    "note\titem\tcondition\tregions\nx\t1\tgood\ta|b\ny\t1\tbad\ta|c\n",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Item; Condition ;REGIONS\n1;good;a|b\n1;bad;a|c\n;;\n",
+        "note\titem\tcondition\tregions\nx\t1\tgood\ta|b\ny\t1\tbad\ta|c\n",
+    ],
+)
 def test_columns_may_stand_between_semicolons_or_tabs(place, capsys, text):
     (place / "s.csv").write_text("item,condition,regions\n1,good,a|b\n1,bad,a|c\n")
     expected = out(capsys, "stimuli m.safetensors s.csv")

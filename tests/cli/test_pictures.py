@@ -114,8 +114,13 @@ def test_tensorboard_gets_its_scalars_or_is_named(poem_corpus, tmp_path, monkeyp
     assert run(["train", "corpus", "-o", "r", "--tensorboard", *SMALL.split()]) == 0
     assert written[0] == str(Path("r/tensorboard"))
     assert {tag for tag, _ in written[1:]} == {
-        "train/loss", "train/ppl", "train/lr", "train/tokens_per_second", "valid/loss", "valid/ppl",
-    }  # fmt: skip
+        "train/loss",
+        "train/ppl",
+        "train/lr",
+        "train/tokens_per_second",
+        "valid/loss",
+        "valid/ppl",
+    }
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     assert run(["train", "corpus", "-o", "s", "--tensorboard", *SMALL.split()]) == 2
     assert "pip install 'langmodel[tensorboard]'" in capsys.readouterr().err

@@ -81,9 +81,10 @@ def test_a_time_limit_stops_a_run_that_goes_on_with_the_same_bits(corpus, tmp_pa
     assert run([*train, str(whole)]) == 0
     assert run([*train, str(cut), "--max-minutes", "0.0005"]) == 0
     assert not read_run(cut)["finished"]
-    assert load_model(cut / "last.safetensors").provenance["step"] < load_model(
-        whole / "last.safetensors"
-    ).provenance["step"]  # fmt: skip
+    assert (
+        load_model(cut / "last.safetensors").provenance["step"]
+        < load_model(whole / "last.safetensors").provenance["step"]
+    )
     assert run(["train", str(corpus), "-o", str(cut), "--resume", "--threads", "1", "--no-baselines"]) == 0
     for name in ("best.safetensors", "last.safetensors"):
         assert (whole / name).read_bytes() == (cut / name).read_bytes()
@@ -125,9 +126,7 @@ def test_a_full_disk_is_one_line_and_the_save_before_stays(corpus, tmp_path):
     assert run(["train", str(corpus), "-o", str(made), *SMALL, "--epochs", "1"]) == 0
     before = (made / "last.safetensors").read_bytes()
     assert len(before) > 6_000
-    again = start(
-        "train", corpus, "-o", made, *SMALL, "--epochs", "1", "--overwrite", preexec_fn=full_disk
-    )  # fmt: skip
+    again = start("train", corpus, "-o", made, *SMALL, "--epochs", "1", "--overwrite", preexec_fn=full_disk)
     status, errors = finish(again)
     assert status == 1, errors
     assert "Traceback" not in errors
@@ -387,9 +386,11 @@ def torchrun(corpus: Path, made: Path) -> subprocess.Popen[bytes]:
     launcher += ["--rdzv-endpoint", "localhost:0", "-m", "langmodel", "train", str(corpus), "-o", str(made)]
     long = ["--epochs", "500", "--patience", "0", "--evaluate-every", "60", "--device", "cpu"]
     return subprocess.Popen(
-        [sys.executable, *launcher, *SMALL, *long], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [sys.executable, *launcher, *SMALL, *long],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    )
 
 
 def ranks_of(launcher: subprocess.Popen[bytes]) -> list[int]:
@@ -420,6 +421,7 @@ def test_a_signal_to_one_rank_stops_and_saves_both(corpus, tmp_path):
     assert "stopped by another process; go on with --resume" in errors
     saved = load_model(made / "last.safetensors")
     assert saved.training is not None
-    assert saved.training.values["progress"]["step"] >= json.loads(
-        (made / "metrics.jsonl").read_text().splitlines()[-1]
-    )["step"]  # fmt: skip
+    assert (
+        saved.training.values["progress"]["step"]
+        >= json.loads((made / "metrics.jsonl").read_text().splitlines()[-1])["step"]
+    )

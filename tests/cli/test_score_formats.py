@@ -7,7 +7,8 @@ import torch
 from conftest import make_model
 
 from langmodel.cli.main import run
-from langmodel.formats.score_tables import FORMATS, Style
+from langmodel.formats.score_style import Style
+from langmodel.formats.score_tables import FORMATS
 from langmodel.inference.language_model import LanguageModel
 from langmodel.storage.model_file import SavedModel, save_model
 from langmodel.text.pipeline import Pipeline
@@ -215,8 +216,10 @@ def test_srilm_says_nothing_of_no_sentences():
 def test_two_processes_score_what_one_does_line_for_line(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lm = make_model(words=tuple("abcde"))
-    save_model(tmp_path / "m.safetensors", SavedModel(
-        network=lm.network, vocabulary=lm.vocabulary, pipeline=lm.pipeline, context="sentence"))  # fmt: skip
+    save_model(
+        tmp_path / "m.safetensors",
+        SavedModel(network=lm.network, vocabulary=lm.vocabulary, pipeline=lm.pipeline, context="sentence"),
+    )
     (tmp_path / "t").write_text("".join(f"{'a b c d e '[: 2 * (n % 6)]}\n" for n in range(5_000)))
     outputs = []
     for more in ("--workers 1 --threads 1", "--workers 2 --threads 1"):

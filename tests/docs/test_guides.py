@@ -48,10 +48,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "pairs.jsonl").write_text(json.dumps(pair) + "\n")
     regions = [{"region_number": n, "content": word} for n, word in enumerate(["the", "cat", "sat"], start=1)]
     conditions = [{"condition_name": name, "regions": regions} for name in "ab"]
-    (folder / "suite.json").write_text(json.dumps({
-        "meta": {"metric": "sum"}, "predictions": [{"formula": "(2;%a%) = (2;%b%)"}],
-        "items": [{"item_number": 1, "conditions": conditions}],
-    }))  # fmt: skip
+    (folder / "suite.json").write_text(
+        json.dumps(
+            {
+                "meta": {"metric": "sum"},
+                "predictions": [{"formula": "(2;%a%) = (2;%b%)"}],
+                "items": [{"item_number": 1, "conditions": conditions}],
+            }
+        )
+    )
     (folder / "stories.tsv").write_text("word\tzone\titem\nThe\t1\t1\ncat,\t2\t1\n")
     lists = "0 ||| the cat ||| f= -1 ||| -1\n0 ||| cat the ||| f= -0.9 ||| -0.9\n"
     (folder / "dev.nbest").write_text(lists)

@@ -42,17 +42,29 @@ def pair(good: str, bad: str, uid: str, field: str = "syntax") -> str:
 
 
 def suite(formulas: list[str], items: list[dict[str, list[str]]], metric: str = "sum") -> str:
-    return json.dumps({
-        "meta": {"name": "x", "metric": metric},
-        "predictions": [{"type": "formula", "formula": formula} for formula in formulas],
-        "items": [
-            {"item_number": number, "conditions": [
-                {"condition_name": name, "regions": [
-                    {"region_number": n, "content": content} for n, content in enumerate(regions, start=1)
-                ]} for name, regions in conditions.items()
-            ]} for number, conditions in enumerate(items, start=1)
-        ],
-    }, indent=1)  # fmt: skip
+    return json.dumps(
+        {
+            "meta": {"name": "x", "metric": metric},
+            "predictions": [{"type": "formula", "formula": formula} for formula in formulas],
+            "items": [
+                {
+                    "item_number": number,
+                    "conditions": [
+                        {
+                            "condition_name": name,
+                            "regions": [
+                                {"region_number": n, "content": content}
+                                for n, content in enumerate(regions, start=1)
+                            ],
+                        }
+                        for name, regions in conditions.items()
+                    ],
+                }
+                for number, conditions in enumerate(items, start=1)
+            ],
+        },
+        indent=1,
+    )
 
 
 def test_blimp_by_paradigm_by_field_and_in_all(place, capsys):
@@ -60,9 +72,12 @@ def test_blimp_by_paradigm_by_field_and_in_all(place, capsys):
     (place / "y.jsonl").write_text(pair("a", "a", "y", "semantics"))
     rows = table(capsys, "stimuli m.safetensors x.jsonl y.jsonl")
     assert [(row["paradigm"], row["field"], row["items"]) for row in rows] == [
-        ("x", "syntax", "2"), ("y", "semantics", "1"), ("all", "syntax", "2"), ("all", "semantics", "1"),
+        ("x", "syntax", "2"),
+        ("y", "semantics", "1"),
+        ("all", "syntax", "2"),
+        ("all", "semantics", "1"),
         ("all", "all", "3"),
-    ]  # fmt: skip
+    ]
     right = (bits("a b") < bits("b a")) + (bits("c d zz") < bits("d c"))
     assert float(rows[0]["accuracy"]) == pytest.approx(right / 2)
     assert (rows[1]["ties"], rows[1]["accuracy"]) == ("1", "0.0000")
@@ -83,14 +98,21 @@ def test_an_open_vocabulary_makes_an_unknown_word_cost_its_share(place, capsys):
 
 
 def test_syntaxgym_by_prediction_and_suite(place, capsys):
-    items = [{"p": ["a", "", "b c", "."], "q": ["a", "d", "b c", "."]},
-             {"p": ["b", "", "e", "."], "q": ["b", "d", "e", "."]}]  # fmt: skip
+    items = [
+        {"p": ["a", "", "b c", "."], "q": ["a", "d", "b c", "."]},
+        {"p": ["b", "", "e", "."], "q": ["b", "d", "e", "."]},
+    ]
     (place / "one.json").write_text(suite(["(3;%p%) < (3;%q%)", "[(3;%p%) + (4;%p%)] > (2;%q%)"], items))
     (place / "two.json").write_text(suite(["(*;%p%) < (*;%q%)"], items[:1]))
     rows = table(capsys, "stimuli m.safetensors one.json two.json")
     assert [(row["suite"], row["prediction"]) for row in rows] == [
-        ("one", "1"), ("one", "2"), ("one", "all"), ("two", "1"), ("two", "all"), ("all", "all"),
-    ]  # fmt: skip
+        ("one", "1"),
+        ("one", "2"),
+        ("one", "all"),
+        ("two", "1"),
+        ("two", "all"),
+        ("all", "all"),
+    ]
     assert rows[-1]["pooled_over"] == "suites" and rows[-1]["low_95"] == ""
     mean = (float(rows[2]["accuracy"]) + float(rows[4]["accuracy"])) / 2
     assert float(rows[-1]["accuracy"]) == pytest.approx(mean, abs=1e-4)
@@ -109,8 +131,12 @@ def test_empty_regions_keep_their_number_in_json_and_in_the_long_csv(place, caps
     (place / "s.json").write_text(suite(["(3;%p%) > 0"], [{"p": ["a", "", "b", ""]}]))
     rows = table(capsys, "stimuli m.safetensors s.json --regions")
     assert [(row["region"], row["text"], row["words"]) for row in rows] == [
-        ("1", "a", "1"), ("2", "", "0"), ("3", "b", "1"), ("4", "", "0"), ("5", "</s>", "1"),
-    ]  # fmt: skip
+        ("1", "a", "1"),
+        ("2", "", "0"),
+        ("3", "b", "1"),
+        ("4", "", "0"),
+        ("5", "</s>", "1"),
+    ]
     (place / "s.csv").write_text(
         "item_number,condition_name,region_number,region_name,content\n"
         "1,p,1,S,a\n1,p,3,V,b\n1,p,2,N,\n1,p,4,E,\n"
@@ -119,25 +145,41 @@ def test_empty_regions_keep_their_number_in_json_and_in_the_long_csv(place, caps
     assert sum(float(row["surprisal_base_2"]) for row in rows) == pytest.approx(bits("a b"), abs=1e-4)
 
 
-@pytest.mark.parametrize(("formula", "truth"), [
-    ("(1;%a%) < (2;%a%)", True), ("(1;%a%)>(2;%a%)", False), ("(1;%a%) = 1", True),
-    ("(2;%a%) - (1;%a%) - 1 = 0", True), ("2 * (1;%a%) + 1 = 3", True), ("1 + 2 * (2;%a%) = 5", True),
-    ("[(1;%a%) < 0] | [(2;%a%) > 0] & [(1;%a%) > 0]", True), ("((1;%a%) > 5) & (1 > 5) | 1 > 0", True),
-    ("(*;%b%) = 7", True), ("- (1;%a%) < 0", True),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("formula", "truth"),
+    [
+        ("(1;%a%) < (2;%a%)", True),
+        ("(1;%a%)>(2;%a%)", False),
+        ("(1;%a%) = 1", True),
+        ("(2;%a%) - (1;%a%) - 1 = 0", True),
+        ("2 * (1;%a%) + 1 = 3", True),
+        ("1 + 2 * (2;%a%) = 5", True),
+        ("[(1;%a%) < 0] | [(2;%a%) > 0] & [(1;%a%) > 0]", True),
+        ("((1;%a%) > 5) & (1 > 5) | 1 > 0", True),
+        ("(*;%b%) = 7", True),
+        ("- (1;%a%) < 0", True),
+    ],
+)
 def test_formulas(formula, truth):
     values = {Place(1, "a"): 1.0, Place(2, "a"): 2.0, Place(None, "b"): 7.0}
     assert parse(formula).holds(values.__getitem__) is truth
 
 
-@pytest.mark.parametrize(("formula", "said"), [
-    ("(1;%a%)", "nothing is compared"), ("(1;%a%) <", "expected a region"),
-    ("(1;%a%) < 2)", "not understood"),
-    ("[(1;%a%) < 2", "expected|missing"), ("[(1;%a%) < 2)", "is missing"),
-    ("1 < 2 + (3 < 4)", "a comparison"),
-    ("1 & 2", "a number where"), ("a < b", "expected a region"), ("< 3", "where a value is due"),
-    ("[" * 60 + "1" + "]" * 60, "brackets inside"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("formula", "said"),
+    [
+        ("(1;%a%)", "nothing is compared"),
+        ("(1;%a%) <", "expected a region"),
+        ("(1;%a%) < 2)", "not understood"),
+        ("[(1;%a%) < 2", "expected|missing"),
+        ("[(1;%a%) < 2)", "is missing"),
+        ("1 < 2 + (3 < 4)", "a comparison"),
+        ("1 & 2", "a number where"),
+        ("a < b", "expected a region"),
+        ("< 3", "where a value is due"),
+        ("[" * 60 + "1" + "]" * 60, "brackets inside"),
+    ],
+)
 def test_what_is_no_formula_is_named_with_its_place(formula, said):
     with pytest.raises(InputError, match=said):
         parse(formula)
@@ -147,20 +189,23 @@ def test_metrics_by_hand():
     assert [metric([1.0, 2.0, 6.0]) for metric in METRICS.values()] == [9.0, 3.0, 2.0]
 
 
-@pytest.mark.parametrize(("name", "content", "said"), [
-    ("x.jsonl", '{"sentence_good": "a"}\n', "no text field 'sentence_bad'"),
-    ("x.jsonl", pair("a", "b", "x") + "{\n", "line 2 is not JSON"),
-    ("s.json", suite(["(3;%p%) < 1"], [{"p": ["a"]}]), "has 1 regions"),
-    ("s.json", suite(["(1;%q%) < 1"], [{"p": ["a"]}]), "no such condition"),
-    ("s.json", suite(["(1;%p%)"], [{"p": ["a"]}]), "nothing is compared"),
-    ("s.json", suite([], []), "no stimuli"),
-    ("s.json", suite(["1 < 2"], [{"p": ["", ""]}]), "no words in the regions"),
-    ("s.json", suite([], [{"p": ["a"]}], metric="max"), "metric 'max'"),
-    ("s.json", '{"items": 3}', "not a SyntaxGym suite"),
-    ("s.json", '{\n"items": [', "is not JSON"),
-    ("s.csv", "item_number,condition_name,region_number,content\n1,p,x,a\n", "not a number from 1"),
-    ("s.csv", "item_number,condition_name,region_number,content\n1,p,1,a\n1,p,1,b\n", "twice"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("x.jsonl", '{"sentence_good": "a"}\n', "no text field 'sentence_bad'"),
+        ("x.jsonl", pair("a", "b", "x") + "{\n", "line 2 is not JSON"),
+        ("s.json", suite(["(3;%p%) < 1"], [{"p": ["a"]}]), "has 1 regions"),
+        ("s.json", suite(["(1;%q%) < 1"], [{"p": ["a"]}]), "no such condition"),
+        ("s.json", suite(["(1;%p%)"], [{"p": ["a"]}]), "nothing is compared"),
+        ("s.json", suite([], []), "no stimuli"),
+        ("s.json", suite(["1 < 2"], [{"p": ["", ""]}]), "no words in the regions"),
+        ("s.json", suite([], [{"p": ["a"]}], metric="max"), "metric 'max'"),
+        ("s.json", '{"items": 3}', "not a SyntaxGym suite"),
+        ("s.json", '{\n"items": [', "is not JSON"),
+        ("s.csv", "item_number,condition_name,region_number,content\n1,p,x,a\n", "not a number from 1"),
+        ("s.csv", "item_number,condition_name,region_number,content\n1,p,1,a\n1,p,1,b\n", "twice"),
+    ],
+)
 def test_bad_files_are_one_line(place, capsys, name, content, said):
     (place / name).write_text(content)
     assert run(["stimuli", "m.safetensors", name]) == 2
@@ -168,11 +213,17 @@ def test_bad_files_are_one_line(place, capsys, name, content, said):
     assert said in error and error.count("\n") == 1
 
 
-@pytest.mark.parametrize(("options", "said"), [
-    ("x.jsonl s.json", "files of 2 formats"), ("s.csv s.csv", "several files"),
-    ("s.csv --exclude-oov", "--exclude-oov is for accuracies"), ("x.jsonl --exclude-oov", "no pair without"),
-    ("s.csv --format words", "no column of words"), ("x.jsonl --format words --expect a", "takes one file"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("x.jsonl s.json", "files of 2 formats"),
+        ("s.csv s.csv", "several files"),
+        ("s.csv --exclude-oov", "--exclude-oov is for accuracies"),
+        ("x.jsonl --exclude-oov", "no pair without"),
+        ("s.csv --format words", "no column of words"),
+        ("x.jsonl --format words --expect a", "takes one file"),
+    ],
+)
 def test_options_that_do_not_go_together(place, capsys, options, said):
     (place / "x.jsonl").write_text(pair("zz", "yy", "x"))
     (place / "s.json").write_text(suite(["1 < 2"], [{"p": ["a"]}]))

@@ -42,9 +42,15 @@ def import_(*more: str) -> int:
     return run(["import-model", "w.pt", "--vocabulary", "vocab.txt", "-o", "m.safetensors", *more])
 
 
-@pytest.mark.parametrize(("kind", "layers", "tied"), [
-    ("LSTM", 2, False), ("LSTM", 1, True), ("GRU", 1, False), ("RNN", 2, True),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "layers", "tied"),
+    [
+        ("LSTM", 2, False),
+        ("LSTM", 1, True),
+        ("GRU", 1, False),
+        ("RNN", 2, True),
+    ],
+)
 def test_the_imported_perplexity_is_the_original_s(place, capsys, kind, layers, tied):
     torch.manual_seed(1)
     model = RNNModel(kind, 7, 7, layers, tied)
@@ -94,17 +100,20 @@ def test_a_pickled_module_is_refused_with_the_way_to_convert_it_and_runs_nothing
 GOOD = RNNModel("LSTM", 3, 4, 1, False).state_dict()
 
 
-@pytest.mark.parametrize(("weights", "vocabulary", "said"), [
-    (b"junk", WORDS, ("not a file of torch.save", "holds more than weights")),
-    ([1, 2], WORDS, ("not a state dictionary",)),
-    ({"a": torch.zeros(1)}, WORDS, ("no weights of a recurrent",)),
-    ({**GOOD, "rnn.weight_hh_l0": torch.zeros(5, 4)}, WORDS, ("of no RNN",)),
-    ({**GOOD, "rnn.weight_ih_l0": torch.zeros(16, 9)}, WORDS, ("do not fit",)),
-    (GOOD, ["a", "<eos>"], ("6 vectors, but 2",)),
-    (GOOD, list("abcdef"), ("has no <eos>",)),
-    (GOOD, ["a", "a", "c", "d", "<eos>", "f"], ("twice",)),
-    (None, WORDS, ("no such file",)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("weights", "vocabulary", "said"),
+    [
+        (b"junk", WORDS, ("not a file of torch.save", "holds more than weights")),
+        ([1, 2], WORDS, ("not a state dictionary",)),
+        ({"a": torch.zeros(1)}, WORDS, ("no weights of a recurrent",)),
+        ({**GOOD, "rnn.weight_hh_l0": torch.zeros(5, 4)}, WORDS, ("of no RNN",)),
+        ({**GOOD, "rnn.weight_ih_l0": torch.zeros(16, 9)}, WORDS, ("do not fit",)),
+        (GOOD, ["a", "<eos>"], ("6 vectors, but 2",)),
+        (GOOD, list("abcdef"), ("has no <eos>",)),
+        (GOOD, ["a", "a", "c", "d", "<eos>", "f"], ("twice",)),
+        (None, WORDS, ("no such file",)),
+    ],
+)
 def test_files_and_vocabularies_that_do_not_fit(place, capsys, weights, vocabulary, said):
     if isinstance(weights, bytes):
         (place / "w.pt").write_bytes(weights)

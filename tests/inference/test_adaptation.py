@@ -7,15 +7,10 @@ import torch
 from conftest import make_network
 
 from langmodel.cli.main import run
-from langmodel.inference.adaptation import (
-    ADAPTATIONS,
-    CACHE_WORDS,
-    Cache,
-    Dynamic,
-    Temperature,
-    fit_cache,
-    fit_temperature,
-)
+from langmodel.inference.adaptation import ADAPTATIONS
+from langmodel.inference.adaptation.cache import CACHE_WORDS, Cache, fit_cache
+from langmodel.inference.adaptation.dynamic import Dynamic
+from langmodel.inference.adaptation.temperature import Temperature, fit_temperature
 from langmodel.network.evaluation import evaluate_windows, evaluation_windows, read_document
 from langmodel.text.vocabulary import END_ID
 
@@ -56,11 +51,11 @@ def test_the_fitted_temperature_is_the_best_of_a_fine_grid(network):
 
 
 def test_probabilities_with_a_cache_sum_to_one_and_are_grave_s(network, monkeypatch):
-    monkeypatch.setattr("langmodel.inference.adaptation.CACHE_WORDS", 6)
-    monkeypatch.setattr("langmodel.inference.adaptation.CACHE_BLOCK", 4)
+    monkeypatch.setattr("langmodel.inference.adaptation.cache.CACHE_WORDS", 6)
+    monkeypatch.setattr("langmodel.inference.adaptation.cache.CACHE_BLOCK", 4)
     theta, share, ids = 0.7, 0.3, IDS[:23]
     found = Cache(network, theta, share).log_probs(ids)
-    (hidden_NO, targets_N), = read_document(network, ids)  # fmt: skip
+    ((hidden_NO, targets_N),) = read_document(network, ids)
     network_NV = network.output_layer.log_probabilities(hidden_NO).double().exp()
     for n in range(1, len(ids)):
         weights = torch.zeros(VOCABULARY_SIZE, dtype=torch.float64)

@@ -62,11 +62,19 @@ def test_default_settings_filter_nothing():
 @pytest.mark.parametrize(
     "changes",
     [
-        {"temperature": -1.0}, {"temperature": math.nan}, {"temperature": math.inf}, {"top_k": -1},
-        {"top_p": 0.0}, {"top_p": 1.1}, {"top_p": math.nan}, {"min_length": -1}, {"max_length": 0},
-        {"min_length": 8, "max_length": 7}, {"unk": "ignore"},
+        {"temperature": -1.0},
+        {"temperature": math.nan},
+        {"temperature": math.inf},
+        {"top_k": -1},
+        {"top_p": 0.0},
+        {"top_p": 1.1},
+        {"top_p": math.nan},
+        {"min_length": -1},
+        {"max_length": 0},
+        {"min_length": 8, "max_length": 7},
+        {"unk": "ignore"},
     ],
-)  # fmt: skip
+)
 def test_settings_out_of_range_are_refused(changes):
     with pytest.raises(ConfigError):
         SamplingSettings(**changes)

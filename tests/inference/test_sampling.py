@@ -149,11 +149,13 @@ RARE = Vocabulary(("seldom", "hardly", "scarcely"), (3, 2, 1))
 @pytest.mark.parametrize(
     "options",
     [
-        {}, {"include": ("a",)}, {"settings": SamplingSettings(unk="resample-sentence")},
+        {},
+        {"include": ("a",)},
+        {"settings": SamplingSettings(unk="resample-sentence")},
         {"settings": SamplingSettings(unk="copy-rare"), "rare_words": RARE},
         {"settings": SamplingSettings(temperature=0, max_length=5)},
     ],
-)  # fmt: skip
+)
 def test_the_first_sentences_do_not_depend_on_how_many_are_wanted(options):
     lm = make_model()
     many = lm.sample(2_100, seed=1, **options)

@@ -98,8 +98,9 @@ def test_one_text_is_not_taken_for_several_nor_several_for_one():
         with pytest.raises(TypeError, match="expected a sentence as str, got list"):
             call(["a b"])
     assert [score.log_prob for score in lm.score(["a b", "c"])] == [
-        lm.score("a b").log_prob, lm.score("c").log_prob,
-    ]  # fmt: skip
+        lm.score("a b").log_prob,
+        lm.score("c").log_prob,
+    ]
 
 
 def test_the_empty_line_is_the_probability_of_end_after_start():
@@ -114,8 +115,11 @@ def test_the_empty_line_is_the_probability_of_end_after_start():
 def test_a_word_outside_the_vocabulary_keeps_its_surface_and_is_flagged():
     score = make_model().score("A Zebra b")
     assert [(w.word, w.oov) for w in score.words] == [
-        ("A", False), ("Zebra", True), ("b", False), ("</s>", False),
-    ]  # fmt: skip
+        ("A", False),
+        ("Zebra", True),
+        ("b", False),
+        ("</s>", False),
+    ]
     assert (score.oov, score.tokens) == (1, 4)
     assert score.likelihood.oov_nll == pytest.approx(-score.words[1].log_prob)
 
@@ -168,8 +172,10 @@ def test_a_text_evaluates_as_its_lines_score(context):
 
 def test_a_model_loads_from_its_file_alone_and_scores_the_same(tmp_path):
     lm = make_model()
-    save_model(tmp_path / "best.safetensors", SavedModel(
-        network=lm.network, vocabulary=lm.vocabulary, pipeline=lm.pipeline, context="document"))  # fmt: skip
+    save_model(
+        tmp_path / "best.safetensors",
+        SavedModel(network=lm.network, vocabulary=lm.vocabulary, pipeline=lm.pipeline, context="document"),
+    )
     for path in (tmp_path, tmp_path / "best.safetensors", str(tmp_path)):
         assert langmodel.load(path).score("a b zebra") == lm.score("a b zebra")
 

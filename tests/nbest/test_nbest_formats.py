@@ -83,9 +83,14 @@ def test_a_total_takes_the_place_of_the_list_s_own_in_its_own_base(name):
 
 def test_entries_belong_to_the_list_that_they_name():
     assert {name: [len(places) for places in lists(read(name, text))] for name, text in LISTS.items()} == {
-        "srilm": [3], "moses": [2, 1], "fairseq": [2, 1], "opennmt": [2, 2], "kaldi": [2, 1],
-        "utterance": [2, 1], "hyporadise": [2, 1],
-    }  # fmt: skip
+        "srilm": [3],
+        "moses": [2, 1],
+        "fairseq": [2, 1],
+        "opennmt": [2, 2],
+        "kaldi": [2, 1],
+        "utterance": [2, 1],
+        "hyporadise": [2, 1],
+    }
 
 
 def test_scores_become_natural_logs():
@@ -122,7 +127,7 @@ def test_scores_become_natural_logs():
         ("hyporadise", '[{"input": "a"}]', r"object 1 has no list of texts"),
         ("hyporadise", '[{"input": ["a"], "output": 3}]', r"object 1: the reference"),
     ],
-)  # fmt: skip
+)
 def test_a_malformed_line_is_named_with_its_number_and_reason(name, text, reason):
     with pytest.raises(InputError, match=reason):
         read(name, text)
@@ -141,8 +146,10 @@ def test_what_fairseq_says_beside_its_lists_is_kept():
     text += "Generate test with beam=5: BLEU4 = 3\n"
     (hypothesis,) = read("fairseq", text)
     assert written("fairseq", [hypothesis], [-math.log(2)], [None]).splitlines() == [
-        *text.splitlines()[:4], "L-1\t-1", text.splitlines()[4],
-    ]  # fmt: skip
+        *text.splitlines()[:4],
+        "L-1\t-1",
+        text.splitlines()[4],
+    ]
 
 
 def test_the_best_of_a_kaldi_list_keeps_its_utterance():

@@ -65,9 +65,11 @@ def test_what_is_written_is_read_again(tmp_path):
     assert again.size == ngrams.size
     for words in ([], [3], [3, 4], [5, 3, 4], [6, 6, 6]):
         torch.testing.assert_close(
-            again.distribution(contexts(again, words)), ngrams.distribution(contexts(ngrams, words)),
-            rtol=2e-3, atol=1e-6,
-        )  # fmt: skip
+            again.distribution(contexts(again, words)),
+            ngrams.distribution(contexts(ngrams, words)),
+            rtol=2e-3,
+            atol=1e-6,
+        )
 
 
 @pytest.mark.parametrize(
@@ -83,7 +85,7 @@ def test_what_is_written_is_read_again(tmp_path):
         ("\\data\\\nngram 1=1\n\\1-grams:\n-1\ta b\n\\end\\\n", "line 4 is no n-gram"),
         ("\\data\\\nngram 1=2\n\\1-grams:\n-1\ta\n\\end\\\n", "1 n-grams of 1 words, where its head says 2"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_arpa_file_is_refused_by_its_line(tmp_path, text, said):
     (tmp_path / "x.arpa").write_text(text)
     with pytest.raises(InputError, match=said):

@@ -152,7 +152,7 @@ def good() -> tuple[torch.Tensor, list[Level]]:
         lambda u, ls: ls.__setitem__(1, Level(ls[1].words_G.flip(0), ls[1].codes_G, ls[1].children_P)),
         lambda u, ls: ls.__setitem__(1, Level(ls[1].words_G[1:], ls[1].codes_G, ls[1].children_P)),
     ],
-)  # fmt: skip
+)
 def test_what_does_not_fit_together_is_refused(damage):
     unigrams, levels = good()
     PackedNgrams(unigrams, levels)

@@ -57,10 +57,14 @@ def test_a_worker_that_dies_is_replaced_and_the_bytes_are_the_same(text, tmp_pat
     assert files_of(tmp_path / "two")["vocabulary.json"] == files_of(tmp_path / "one")["vocabulary.json"]
 
 
-@pytest.mark.parametrize(("address", "said"), [
-    ("tcp://127.0.0.1:9", "no scheduler answers there"), ("local:0", "local:N with N"),
-    ("here", "expected tcp"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("tcp://127.0.0.1:9", "no scheduler answers there"),
+        ("local:0", "local:N with N"),
+        ("here", "expected tcp"),
+    ],
+)
 def test_addresses_without_a_scheduler_are_one_line(text, tmp_path, capsys, monkeypatch, address, said):
     monkeypatch.setattr("langmodel.text.cluster.SECONDS_TO_CONNECT", 1)
     assert run(["preprocess", str(text), "-o", str(tmp_path / "c"), "--cluster", address]) == 2

@@ -156,10 +156,12 @@ def test_lm_evaluation_harness_judges_blimp_as_stimuli_does(lm, tmp_path, capsys
         ("the dog ran .", "the ran dog ."),
     ]
     file = tmp_path / "pairs.jsonl"
-    file.write_text("".join(
-        json.dumps({"sentence_good": good, "sentence_bad": bad, "UID": "x", "field": "y"}) + "\n"
-        for good, bad in pairs
-    ))  # fmt: skip
+    file.write_text(
+        "".join(
+            json.dumps({"sentence_good": good, "sentence_bad": bad, "UID": "x", "field": "y"}) + "\n"
+            for good, bad in pairs
+        )
+    )
     (tmp_path / "local_blimp.yaml").write_text(f"""
 task: local_blimp
 dataset_path: json

@@ -9,8 +9,14 @@ from langmodel.errors import ConfigError
 from langmodel.reference import LSTMCell, ReferenceLM, from_network, to_network
 from langmodel.text.vocabulary import START_ID
 
-SHAPES = [{}, {"embedding_size": 0}, {"embedding_size": 0, "bias": False}, {"hidden_sizes": (4, 3)},
-          {"tied": True, "embedding_size": 4}, {"bias": False}]  # fmt: skip
+SHAPES = [
+    {},
+    {"embedding_size": 0},
+    {"embedding_size": 0, "bias": False},
+    {"hidden_sizes": (4, 3)},
+    {"tied": True, "embedding_size": 4},
+    {"bias": False},
+]
 INPUTS, TARGETS = [START_ID, 3, 5, 4, 7], [3, 5, 4, 7, 2]
 NAMES = {"W_x": "weight_ih", "W_s": "weight_hh", "b_x": "bias_ih", "b_s": "bias_hh"}
 

@@ -109,9 +109,13 @@ def test_both_directions_are_encoded():
 
 @pytest.mark.parametrize(
     "make_wrong",
-    [lambda: LSTMCell(cell_clip=0), lambda: LSTMCell(projection_size=0),
-     lambda: Stack(RNNCell(), 2, (), random=np.random.default_rng(0)), lambda: ReferenceLM(1)],
-)  # fmt: skip
+    [
+        lambda: LSTMCell(cell_clip=0),
+        lambda: LSTMCell(projection_size=0),
+        lambda: Stack(RNNCell(), 2, (), random=np.random.default_rng(0)),
+        lambda: ReferenceLM(1),
+    ],
+)
 def test_shapes_out_of_range_are_refused(make_wrong):
     with pytest.raises(ConfigError):
         make_wrong()

@@ -107,9 +107,12 @@ def test_the_loss_falls_over_ten_epochs_on_a_small_set():
 def test_the_rate_is_halved_when_the_loss_rises():
     rates = []
     train_with_sgd(
-        ReferenceLM(6, (5,), seed=0), [([1, 4, 2], [4, 2, 0])], learning_rate=50.0, epochs=6,
+        ReferenceLM(6, (5,), seed=0),
+        [([1, 4, 2], [4, 2, 0])],
+        learning_rate=50.0,
+        epochs=6,
         on_evaluation=lambda epoch, loss, rate: rates.append((loss, rate)),
-    )  # fmt: skip
+    )
     for (loss, rate), (next_loss, next_rate) in itertools.pairwise(rates):
         assert next_rate == (rate / 2 if next_loss > loss else rate)
     assert rates[-1][1] < 50

@@ -96,9 +96,14 @@ def test_too_much_text_is_said_and_an_explicit_wish_refused(tmp_path, poem_corpu
 @pytest.mark.parametrize(
     "damage",
     [
-        {"order": 12}, {"order": "3"}, {"order": 2}, {}, [], 3,
+        {"order": 12},
+        {"order": "3"},
+        {"order": 2},
+        {},
+        [],
+        3,
     ],
-)  # fmt: skip
+)
 def test_a_file_whose_ngrams_do_not_fit_is_refused(tmp_path, poem_corpus, damage, capsys, monkeypatch):
     from langmodel.storage import model_file
 

@@ -38,9 +38,12 @@ from langmodel.text.pipeline import Pipeline
 def saved(cell: str = "lstm", **changes: object) -> SavedModel:
     lm = make_model(cell, **changes)
     return SavedModel(
-        network=lm.network, vocabulary=lm.vocabulary, pipeline=lm.pipeline, context="document",
+        network=lm.network,
+        vocabulary=lm.vocabulary,
+        pipeline=lm.pipeline,
+        context="document",
         provenance={"step": 3},
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -135,17 +138,20 @@ def sealed(document: dict[str, object]) -> bytes:
     return save_tensors({"x": torch.zeros(1)}, {"langmodel": json.dumps(document)})
 
 
-@pytest.mark.parametrize("make", [
-    lambda tmp: pickle.dumps(Bomb(tmp / "exploded")),
-    lambda tmp: b"",
-    lambda tmp: save_tensors({"x": torch.zeros(1)}),
-    lambda tmp: struct.pack("<Q", 2**60) + b"{}",
-    lambda tmp: struct.pack("<Q", 2) + b"[]",
-    lambda tmp: save_tensors({"x": torch.zeros(1)}, {"langmodel": "[" * 99999}),
-    lambda tmp: sealed({"format": container.FORMAT, "sha256": 5}),
-    lambda tmp: sealed({"format": container.FORMAT, "sha256": ""}),
-    lambda tmp: sealed({"format": "2", "sha256": "0" * 64}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda tmp: pickle.dumps(Bomb(tmp / "exploded")),
+        lambda tmp: b"",
+        lambda tmp: save_tensors({"x": torch.zeros(1)}),
+        lambda tmp: struct.pack("<Q", 2**60) + b"{}",
+        lambda tmp: struct.pack("<Q", 2) + b"[]",
+        lambda tmp: save_tensors({"x": torch.zeros(1)}, {"langmodel": "[" * 99999}),
+        lambda tmp: sealed({"format": container.FORMAT, "sha256": 5}),
+        lambda tmp: sealed({"format": container.FORMAT, "sha256": ""}),
+        lambda tmp: sealed({"format": "2", "sha256": "0" * 64}),
+    ],
+)
 def test_foreign_files_are_refused_and_never_run(tmp_path, make):
     file = tmp_path / "m.safetensors"
     file.write_bytes(make(tmp_path))
@@ -178,37 +184,43 @@ def _set(path: str, value: object):
     return change
 
 
-@pytest.mark.parametrize("change", [
-    _set("architecture/hidden_sizes", [2**19] * 60),
-    _set("architecture/hidden_sizes", "large"),
-    _set("architecture/vocabulary_size", 9),
-    _set("architecture/cell", "transformer"),
-    _set("architecture/bias", "much"),
-    _set("architecture/dropout", 0.1),
-    _set("architecture", []),
-    _set("vocabulary/words", ["a", "a", "b", "c", "d"]),
-    _set("vocabulary/words", [1, 2, 3, 4, 5]),
-    _set("vocabulary/words", ["a"]),
-    _set("pipeline/tokenizer", "os.system"),
-    _set("context", "paragraph"),
-    _set("provenance", 3),
-    _set("training", 3),
-    lambda document, tensors: document.pop("vocabulary"),
-    lambda document, tensors: tensors.pop("model.embedding"),
-    lambda document, tensors: tensors.update({"model.extra": torch.zeros(2)}),
-    lambda document, tensors: tensors.update({"model.embedding": torch.zeros(2, 2)}),
-    lambda document, tensors: tensors.update({"model.output_bias": torch.zeros(8, dtype=torch.float64)}),
-    lambda document, tensors: tensors["model.output_bias"].fill_(float("nan")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        _set("architecture/hidden_sizes", [2**19] * 60),
+        _set("architecture/hidden_sizes", "large"),
+        _set("architecture/vocabulary_size", 9),
+        _set("architecture/cell", "transformer"),
+        _set("architecture/bias", "much"),
+        _set("architecture/dropout", 0.1),
+        _set("architecture", []),
+        _set("vocabulary/words", ["a", "a", "b", "c", "d"]),
+        _set("vocabulary/words", [1, 2, 3, 4, 5]),
+        _set("vocabulary/words", ["a"]),
+        _set("pipeline/tokenizer", "os.system"),
+        _set("context", "paragraph"),
+        _set("provenance", 3),
+        _set("training", 3),
+        lambda document, tensors: document.pop("vocabulary"),
+        lambda document, tensors: tensors.pop("model.embedding"),
+        lambda document, tensors: tensors.update({"model.extra": torch.zeros(2)}),
+        lambda document, tensors: tensors.update({"model.embedding": torch.zeros(2, 2)}),
+        lambda document, tensors: tensors.update({"model.output_bias": torch.zeros(8, dtype=torch.float64)}),
+        lambda document, tensors: tensors["model.output_bias"].fill_(float("nan")),
+    ],
+)
 def test_a_well_sealed_file_at_odds_with_itself_is_refused(tmp_path, change):
     with pytest.raises(ModelFileError, match=r"m\.safetensors"):
         load_model(forge(tmp_path, change))
 
 
-@pytest.mark.parametrize(("change", "says"), [
-    (lambda tensors: tensors.pop("model.embedding"), "tensor 'embedding' is missing"),
-    (lambda tensors: tensors.update({"model.x": torch.zeros(2)}), "tensor 'x' is not part of"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda tensors: tensors.pop("model.embedding"), "tensor 'embedding' is missing"),
+        (lambda tensors: tensors.update({"model.x": torch.zeros(2)}), "tensor 'x' is not part of"),
+    ],
+)
 def test_a_tensor_too_few_or_too_many_is_named(tmp_path, change, says):
     with pytest.raises(ModelFileError, match=says):
         load_model(forge(tmp_path, lambda document, tensors: change(tensors)))
@@ -369,10 +381,16 @@ METRICS_ROW = {"step": 1, "tokens": 5, "train_perplexity": 2.5, "valid_perplexit
 @pytest.mark.parametrize(
     "spoilt",
     [
-        b"\xff\xfe", b'{"step": "x"}', b"[1]", b"null", b'{"step": 2', b"[" * 99_999, b"\x00\x00",
+        b"\xff\xfe",
+        b'{"step": "x"}',
+        b"[1]",
+        b"null",
+        b'{"step": 2',
+        b"[" * 99_999,
+        b"\x00\x00",
         b'{"step": 2, "tokens": 5, "train_perplexity": 2.5}',
     ],
-)  # fmt: skip
+)
 def test_a_spoilt_row_of_metrics_costs_that_row_alone(tmp_path, spoilt):
     rows = [{**METRICS_ROW, "step": step} for step in (1, 2, 3)]
     lines = [json.dumps(row).encode() for row in rows]

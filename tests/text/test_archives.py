@@ -34,8 +34,11 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_folder_is_read_whole_in_the_order_of_its_paths(folder, caplog):
     assert list(contents(folder).items()) == [
-        ("a.txt", ["one"]), ("b.txt", ["two"]), ("ca01", ["four"]), ("c.md", ["three"]),
-    ]  # fmt: skip
+        ("a.txt", ["one"]),
+        ("b.txt", ["two"]),
+        ("ca01", ["four"]),
+        ("c.md", ["three"]),
+    ]
     assert "2 files passed over" in caplog.text
     assert splits_by_document([str(folder)])
 

@@ -204,11 +204,18 @@ def test_the_unk_token_is_known_in_any_case_where_case_is_folded(tmp_path):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"vocabulary_size": 3}, {"min_count": 0}, {"valid_fraction": -0.1}, {"test_fraction": 1.0},
-        {"valid_fraction": float("nan")}, {"tokenizer": "x"}, {"sentences": "x"}, {"split_by": "x"},
-        {"valid_fraction": 0.6, "test_fraction": 0.4}, {"unk_token": "<unk>"},
+        {"vocabulary_size": 3},
+        {"min_count": 0},
+        {"valid_fraction": -0.1},
+        {"test_fraction": 1.0},
+        {"valid_fraction": float("nan")},
+        {"tokenizer": "x"},
+        {"sentences": "x"},
+        {"split_by": "x"},
+        {"valid_fraction": 0.6, "test_fraction": 0.4},
+        {"unk_token": "<unk>"},
     ],
-)  # fmt: skip
+)
 def test_settings_out_of_range_are_refused(changes):
     with pytest.raises(ConfigError):
         PreprocessConfig(**changes)

@@ -30,8 +30,11 @@ def test_sentences_have_their_place_in_wrapped_text():
         "Then it struck.",
     ]
     assert [(s.line, s.char_start, s.end_line, s.char_end) for s in found] == [
-        (1, 0, 2, 12), (2, 14, 2, 27), (2, 28, 3, 12), (5, 0, 5, 15),
-    ]  # fmt: skip
+        (1, 0, 2, 12),
+        (2, 14, 2, 27),
+        (2, 28, 3, 12),
+        (5, 0, 5, 15),
+    ]
     assert sum(s.paragraph_characters for s in found) == sum(len(p) + 1 for p in passages(WRAPPED, "punkt"))
 
 

@@ -18,9 +18,15 @@ def lines_of(path: Path, data: bytes) -> list[str]:
 
 @pytest.mark.parametrize(
     "data",
-    [b"one\ntwo\n", b"one\r\ntwo\r\n", b"one\rtwo", "one\u2028two".encode(), "one\x85two\n".encode(),
-     b"\xef\xbb\xbfone\ntwo"],
-)  # fmt: skip
+    [
+        b"one\ntwo\n",
+        b"one\r\ntwo\r\n",
+        b"one\rtwo",
+        "one\u2028two".encode(),
+        "one\x85two\n".encode(),
+        b"\xef\xbb\xbfone\ntwo",
+    ],
+)
 def test_every_line_end_and_a_bom_read_the_same(tmp_path, data):
     assert [line for line in lines_of(tmp_path / "t.txt", data) if line] == ["one", "two"]
 
@@ -76,8 +82,11 @@ def test_compressed_files_read_like_plain_ones(tmp_path):
 
 @pytest.mark.parametrize("suffix", ["gz", "bz2", "xz"])
 def test_a_damaged_archive_is_refused(tmp_path, suffix):
-    good = {"gz": lambda: write_gzip(tmp_path / "g.gz", b"abc" * 999).read_bytes(),
-            "bz2": lambda: bz2.compress(b"abc" * 999), "xz": lambda: lzma.compress(b"abc" * 999)}  # fmt: skip
+    good = {
+        "gz": lambda: write_gzip(tmp_path / "g.gz", b"abc" * 999).read_bytes(),
+        "bz2": lambda: bz2.compress(b"abc" * 999),
+        "xz": lambda: lzma.compress(b"abc" * 999),
+    }
     file = tmp_path / f"t.{suffix}"
     for data in (b"not an archive", good[suffix]()[:-9]):
         file.write_bytes(data)

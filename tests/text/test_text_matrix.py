@@ -30,10 +30,13 @@ SENTENCES: list[tuple[str, bytes, list[list[str]]]] = [
     ("joined emoji", f"a {FAMILY} b\n".encode(), [["a", FAMILY, "b"]]),
     ("a zero-width space, which separates nothing", "a\u200bb c\n".encode(), [["a\u200bb", "c"]]),
     ("a no-break space, which separates", "a\u00a0b\n".encode(), [["a", "b"]]),
-    ("special-token look-alikes", b"SENTENCE_START UNKNOWN_TOKEN <unk> </s> <s>\n",
-     [["SENTENCE_START", "UNKNOWN_TOKEN", "<unk>", "</s>", "<s>"]]),
+    (
+        "special-token look-alikes",
+        b"SENTENCE_START UNKNOWN_TOKEN <unk> </s> <s>\n",
+        [["SENTENCE_START", "UNKNOWN_TOKEN", "<unk>", "</s>", "<s>"]],
+    ),
     ("mixed scripts", "a б γ 字 ก\n".encode(), [["a", "б", "γ", "字", "ก"]]),
-]  # fmt: skip
+]
 
 REFUSED = [
     ("nothing", b"", "no words"),

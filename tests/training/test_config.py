@@ -9,15 +9,32 @@ from langmodel.training.optimization import OPTIMIZERS, SCHEDULES
 @pytest.mark.parametrize(
     "changes",
     [
-        {"bptt": 0}, {"batch_size": 0}, {"epochs": 0}, {"layers": 0}, {"patience": -1}, {"seed": -1},
-        {"learning_rate": -1.0}, {"learning_rate": float("nan")}, {"clip": float("inf")},
-        {"context": "paragraph"}, {"optimizer": "magic"}, {"schedule": "magic"}, {"cell": "magic"},
-        {"dropout": (1.0,)}, {"dropout": (-0.1,)}, {"dropout": (0.1, 0.2)}, {"word_dropout": 1.0},
-        {"ar": -1.0}, {"context": "sentence", "partial_shuffle": True}, {"average": "magic"},
-        {"hidden_size": (3, 4), "layers": 3}, {"hidden_size": (0,)},
-        {"embedding_size": 0, "tied": True}, {"weight_decay": -1.0},
+        {"bptt": 0},
+        {"batch_size": 0},
+        {"epochs": 0},
+        {"layers": 0},
+        {"patience": -1},
+        {"seed": -1},
+        {"learning_rate": -1.0},
+        {"learning_rate": float("nan")},
+        {"clip": float("inf")},
+        {"context": "paragraph"},
+        {"optimizer": "magic"},
+        {"schedule": "magic"},
+        {"cell": "magic"},
+        {"dropout": (1.0,)},
+        {"dropout": (-0.1,)},
+        {"dropout": (0.1, 0.2)},
+        {"word_dropout": 1.0},
+        {"ar": -1.0},
+        {"context": "sentence", "partial_shuffle": True},
+        {"average": "magic"},
+        {"hidden_size": (3, 4), "layers": 3},
+        {"hidden_size": (0,)},
+        {"embedding_size": 0, "tied": True},
+        {"weight_decay": -1.0},
     ],
-)  # fmt: skip
+)
 def test_settings_out_of_range_are_refused(changes):
     with pytest.raises(ConfigError):
         TrainingConfig(**changes)

@@ -31,8 +31,11 @@ def torchrun(processes: int, *arguments: str) -> subprocess.CompletedProcess[str
     launcher += ["--master-port", "0", "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"]
     return subprocess.run(
         [*launcher, "-m", "langmodel", "train", *arguments, "--threads", "1", "--device", "cpu"],
-        capture_output=True, text=True, timeout=120, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
 
 
 def alone(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -53,9 +53,19 @@ def is_well(served) -> bool:
         (post("/api/score", "Content-Length: 100000", body=b"[" * 100_000), b" 413 "),
         (post("/api/score", "Content-Length: 60000", body=b"[" * 60_000), b" 400 "),
     ],
-    ids=["bytes", "no host", "two hosts", "long header", "says 100 MB", "says 10^20", "says -1", "bad chunk",
-         "too large", "deep"],
-)  # fmt: skip
+    ids=[
+        "bytes",
+        "no host",
+        "two hosts",
+        "long header",
+        "says 100 MB",
+        "says 10^20",
+        "says -1",
+        "bad chunk",
+        "too large",
+        "deep",
+    ],
+)
 def test_odd_requests_are_answered_and_survived(served, data, status):
     answer = raw(served, data)
     assert status in answer.partition(b"\r\n")[0], answer[:200]

@@ -53,7 +53,7 @@ def test_whole_numbers_stand_for_fractions_and_null_for_nothing():
         ("sample", b"[" * 100_000, "nested"),
         ("sample", b'{"a":' * 20_000, "nested"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_used_is_refused_in_one_short_line(call, body, said):
     with pytest.raises(BadRequest, match=said.replace("?", r"\?")) as caught:
         read_request(call, body)
