@@ -9,7 +9,6 @@ Words follow Zipf's law. What is compared takes its steps in turn, in one proces
 """
 
 import math
-import platform
 import statistics
 import time
 from collections.abc import Iterator
@@ -20,6 +19,8 @@ import click
 import numpy as np
 import torch
 
+from langmodel.cores import processor
+from langmodel.network.device import prepare_cpu
 from langmodel.network.evaluation import evaluate_windows, evaluation_windows
 from langmodel.network.products import CPU_PRODUCTS
 from langmodel.network.recurrent_lm import RecurrentLM
@@ -29,25 +30,12 @@ from langmodel.text.vocabulary import END_ID
 from langmodel.training.config import TrainingConfig
 from langmodel.training.trainer import Trainer
 
-FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")
-
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--threads", type=int, default=torch.get_num_threads(), show_default=True)
 def main(threads: int) -> None:
-    torch.set_num_threads(threads)
+    prepare_cpu(threads)
     print(f"{threads} threads, {CPU_PRODUCTS}, {processor()}")
-
-
-def processor() -> str:
-    """Its name and what it can do, where the system says so."""
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return platform.processor()
-    name = next((line.partition(": ")[2] for line in text.splitlines() if line.startswith("model name")), "")
-    known = set(text.split())
-    return f"{name} ({', '.join(flag for flag in FLAGS if flag in known)})"
 
 
 def zipf_ids(tokens: int, vocabulary_size: int, seed: int = 1) -> IdArray:

@@ -10,6 +10,8 @@ from langmodel.network.likelihood import perplexity
 from langmodel.storage.model_file import LAST, SavedModel
 from langmodel.training.config import TrainingConfig
 
+PRODUCTS = ("MKL", "oneDNN", "MKL, bfloat16", "oneDNN, bfloat16")
+
 
 def shown_perplexity(loss: float) -> str:
     """The perplexity of a loss in nats per token, short even when training has exploded."""
@@ -69,7 +71,7 @@ def shown_softmax(a: Architecture) -> str:
 def _shown_machine(provenance: dict[str, Any]) -> str:
     """Where it was trained: the same bits come only from the same."""
     device, products = provenance.get("device"), provenance.get("products")
-    if device != "cpu" or products not in ("MKL", "oneDNN"):
+    if device != "cpu" or products not in PRODUCTS:
         return ""
     return f", on a CPU with {_shown_count(provenance.get('threads'))} threads and {products}"
 

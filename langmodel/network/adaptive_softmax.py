@@ -10,7 +10,7 @@ Auli 2019). Probabilities are exact: only the words of the bands that hold a tar
 # n = rows of a band, D = size of its vectors
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -129,6 +129,10 @@ class AdaptiveOutputLayer(NetworkReadout):
             narrow = linear(hidden_NO[own], band.widening_OD.t(), None)
             total = total + band.layer.nll_sum(narrow, targets_N[own] - band.start)
         return total
+
+    def in_bfloat16(self) -> "AdaptiveOutputLayer":
+        """The head alone: a band has other rows at every step, and oneDNN prepares each new shape anew."""
+        return replace(self, head=self.head.in_bfloat16())
 
     def tempered(self, temperature: float) -> "Tempered":
         return Tempered(self, temperature)

@@ -9,7 +9,7 @@ that the words, UNK and END sum to one. Sums over tokens are float64.
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -23,6 +23,9 @@ CHUNK_ELEMENTS = 8 * 2**20
 """Logits held at once on a CPU: a chunk of rows that stays in the last-level cache."""
 
 CHUNK_ELEMENTS_GPU = 2**28
+
+LEAST_ROWS = 256
+"""Of a chunk, however many words there are: each chunk adds a gradient as large as the weight."""
 
 SMALL_PROBABILITY = 1e-30
 """Below this, float32 nears its end, and -log p is computed from the logits."""
@@ -64,7 +67,7 @@ class Readout(ABC):
         """Rows whose logits are held together, as equal in number as they can be."""
         N = read_NR.shape[0]
         limit = CHUNK_ELEMENTS if read_NR.device.type == "cpu" else CHUNK_ELEMENTS_GPU
-        chunks = max(1, math.ceil(N * self.vocabulary_size / limit))
+        chunks = max(1, math.ceil(N / max(LEAST_ROWS, limit / self.vocabulary_size)))
         rows = max(1, math.ceil(N / chunks))
         return (slice(start, start + rows) for start in range(0, N, rows))
 
@@ -127,6 +130,10 @@ class NetworkReadout(Readout):
         """Σ -log p(target) in nats, a float64 scalar with gradient. Divide by the tokens once, outside."""
 
     @abstractmethod
+    def in_bfloat16(self) -> "NetworkReadout":
+        """The same for training, where its products may be of bfloat16."""
+
+    @abstractmethod
     def tempered(self, temperature: float) -> Readout:
         """The softmax of its logits / temperature."""
 
@@ -139,6 +146,8 @@ class OutputLayer(NetworkReadout):
     bias_V: Tensor | None
     masked: int | None = START_ID
     """The row without a probability."""
+    bfloat16: bool = False
+    """Whether the factors of large products are rounded to it."""
 
     @property
     def vocabulary_size(self) -> int:
@@ -149,10 +158,13 @@ class OutputLayer(NetworkReadout):
         return self.weight_VO.shape[1]
 
     def logits(self, read_NR: Tensor) -> Tensor:
-        logits_NV = product(read_NR, self.weight_VO, self.bias_V)
+        logits_NV = product(read_NR, self.weight_VO, self.bias_V, bfloat16=self.bfloat16)
         if self.masked is not None:
             logits_NV[:, self.masked] = -torch.inf
         return logits_NV
+
+    def in_bfloat16(self) -> "OutputLayer":
+        return replace(self, bfloat16=True)
 
     def tempered(self, temperature: float) -> "OutputLayer":
         bias_V = None if self.bias_V is None else self.bias_V / temperature
@@ -165,7 +177,9 @@ class OutputLayer(NetworkReadout):
         return nll_N
 
     def nll_sum(self, hidden_NO: Tensor, targets_N: Tensor) -> Tensor:
-        total: Tensor = _NLLSum.apply(hidden_NO, self.weight_VO, self.bias_V, targets_N, self.masked)  # type: ignore[no-untyped-call]
+        total: Tensor = _NLLSum.apply(  # type: ignore[no-untyped-call]
+            hidden_NO, self.weight_VO, self.bias_V, targets_N, self.masked, self.bfloat16
+        )
         return total
 
     def nll_sum_among(
@@ -178,7 +192,8 @@ class OutputLayer(NetworkReadout):
         bias_S = log_weight_S if self.bias_V is None else self.bias_V[ids_S] + log_weight_S
         place_V = torch.empty(self.vocabulary_size, dtype=torch.long, device=ids_S.device)
         place_V[ids_S] = torch.arange(len(ids_S), device=ids_S.device)
-        return OutputLayer(self.weight_VO[ids_S], bias_S).nll_sum(hidden_NO, place_V[targets_N])
+        sample = replace(self, weight_VO=self.weight_VO[ids_S], bias_V=bias_S)
+        return sample.nll_sum(hidden_NO, place_V[targets_N])
 
     def _softmax_and_nll(self, hidden_NO: Tensor, targets_N1: Tensor) -> tuple[Tensor, Tensor]:
         """Probabilities of every next word, shape (N, V), and -log p of the targets, shape (N,)."""
@@ -219,8 +234,9 @@ class _NLLSum(torch.autograd.Function):
         bias_V: Tensor | None,
         targets_N: Tensor,
         masked: int | None,
+        bfloat16: bool,
     ) -> Tensor:
-        layer = OutputLayer(weight_VO, bias_V, masked)
+        layer = OutputLayer(weight_VO, bias_V, masked, bfloat16)
         total = torch.zeros((), dtype=torch.float64, device=hidden_NO.device)
         grad_hidden = torch.empty_like(hidden_NO)
         grad_weight_OV: Tensor | None = None
@@ -230,25 +246,27 @@ class _NLLSum(torch.autograd.Function):
             error_NV, nll_N = layer._softmax_and_nll(hidden, targets_N1)
             total += nll_N.sum(dtype=torch.float64)
             error_NV.scatter_add_(1, targets_N1, error_NV.new_full((1, 1), -1.0).expand(len(hidden), 1))
-            grad_hidden[chunk] = product(error_NV, weight_VO.t())
-            part_OV = product(hidden.t(), error_NV.t())
+            grad_hidden[chunk] = product(error_NV, weight_VO.t(), bfloat16=bfloat16)
+            part_OV = product(hidden.t(), error_NV.t(), bfloat16=bfloat16)
             grad_weight_OV = part_OV if grad_weight_OV is None else grad_weight_OV.add_(part_OV)
             if grad_bias is not None:
                 grad_bias += error_NV.sum(0)
         if grad_weight_OV is None:  # no tokens
             grad_weight_OV = torch.zeros_like(weight_VO).t()
-        ctx.save_for_backward(grad_hidden, grad_weight_OV, grad_bias)
+        # In the weight's own layout: what is added to it later would else be read across its rows.
+        ctx.save_for_backward(grad_hidden, grad_weight_OV.t().contiguous(), grad_bias)
         return total
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor | None, None, None]:
-        grad_hidden, grad_weight_OV, grad_bias = ctx.saved_tensors
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor | None, None, None, None]:
+        grad_hidden, grad_weight_VO, grad_bias = ctx.saved_tensors
         scale = grad.to(grad_hidden.dtype)
         return (
             grad_hidden * scale,
-            (grad_weight_OV * scale).t(),
+            grad_weight_VO * scale,
             None if grad_bias is None else grad_bias * scale,
+            None,
             None,
             None,
         )

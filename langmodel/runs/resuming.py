@@ -9,6 +9,7 @@ import torch
 
 from langmodel.configuration import shown_value
 from langmodel.errors import ConfigError, InputError, ModelFileError, NewerFormatError
+from langmodel.network.products import products_of
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.storage.model_file import BEST, DAMAGED, LAST, PREVIOUS, SavedModel, load_model
 from langmodel.storage.run_files import read_run
@@ -71,7 +72,7 @@ def resumed_run(
         )
     if saved.provenance.get("corpus_sha256") != corpus.digest:
         raise InputError(f"{last}: trained on another corpus than {corpus.path}; resume on that one")
-    _note_differences(saved, device, say)
+    _note_differences(saved, device, products_of(config.precision, device), say)
     wanted = {**given}
     longer = wanted.pop("epochs", config.epochs)
     if longer < config.epochs:
@@ -168,10 +169,15 @@ def _config(training: TrainingState, last: Path) -> TrainingConfig:
     return TrainingConfig(**config_from_mapping(known, str(last)))
 
 
-def _note_differences(saved: SavedModel, device: torch.device, say: Callable[[str], None]) -> None:
+def _note_differences(
+    saved: SavedModel, device: torch.device, products: str, say: Callable[[str], None]
+) -> None:
     before = saved.provenance.get("device", device.type)
     if before != device.type:
         say(f"note: on {device.type} now, on {before} before; the run goes on with other random numbers")
+    before = saved.provenance.get("products", products)
+    if device.type == "cpu" and before != products:
+        say(f"note: products by {products} now, by {before} before; results will differ slightly")
     threads = saved.provenance.get("threads")
     if device.type == "cpu" and threads != torch.get_num_threads():
         say(

@@ -19,7 +19,7 @@ from langmodel.display.narration import Narrator, Silent
 from langmodel.inference.language_model import LanguageModel
 from langmodel.network.evaluation import Interrupted
 from langmodel.network.likelihood import perplexity
-from langmodel.network.products import CPU_PRODUCTS
+from langmodel.network.products import products_of
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.runs.resuming import SAVE_SECONDS
 from langmodel.runs.signals import StopSignal
@@ -156,7 +156,7 @@ class TrainingRun(Observer):
                 "config": self.config.to_dict(),
                 "corpus_sha256": self.corpus.digest,
                 "threads": torch.get_num_threads(),
-                "products": CPU_PRODUCTS,
+                "products": products_of(self.config.precision, self.trainer.network.device),
                 "device": self.trainer.network.device.type,
                 "step": progress.step,
                 "tokens": progress.tokens,
@@ -199,6 +199,7 @@ class TrainingRun(Observer):
             f"{network.parameter_count:,} parameters, on {network.device}"
             + (f" with {threads} thread{'s' * (threads != 1)}" if network.device.type == "cpu" else "")
             + (", recurrent layers in float16" if self.trainer.half_precision else "")
+            + (", softmax in bfloat16" if self.trainer.bfloat16 else "")
         )
         if a.bands:
             self.say(f"softmax {shown_softmax(a)}")

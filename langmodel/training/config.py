@@ -14,7 +14,7 @@ from langmodel.training.presets import PRESETS
 
 OPTIMIZERS = ("sgd", "adamw")
 ON_NONFINITE = ("stop", "skip")
-PRECISIONS = ("float32", "float16")
+PRECISIONS = ("auto", "float32", "float16")
 MAX_SEED = 2**32 - 1
 MAX_EPOCHS = 100_000
 MAX_NGRAMS = 9
@@ -102,8 +102,9 @@ class TrainingConfig:
     )
     skip_limit: int = setting(10, "Steps that may be skipped in a row.", least=0)
     precision: str = setting(
-        "float32",
-        "Of a GPU's recurrent layers; float16 has their fastest kernels. A CPU takes float32.",
+        "auto",
+        "auto: float32, but a CPU that multiplies bfloat16 does so in the softmax. float32: throughout. "
+        "float16: in a GPU's recurrent layers, whose fastest kernels it has.",
         choices=PRECISIONS,
     )
     seed: int = setting(1, "Of weights, dropout and order.", least=0, most=MAX_SEED)

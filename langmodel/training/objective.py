@@ -17,7 +17,8 @@ class Objective(nn.Module):
 
     `ar` weighs activation regularisation, the mean square of what dropout leaves of the last layer;
     `tar` its temporal kind, the mean square of its change from step to step (Merity et al. 2017). With
-    `half_precision`, the recurrent layers compute in float16.
+    `half_precision`, the recurrent layers compute in float16; with `bfloat16`, products of the softmax are
+    of numbers rounded to that.
     """
 
     def __init__(
@@ -27,12 +28,14 @@ class Objective(nn.Module):
         ar: float = 0.0,
         tar: float = 0.0,
         half_precision: bool = False,
+        bfloat16: bool = False,
     ) -> None:
         super().__init__()
         self.network = network
         self.ar = ar
         self.tar = tar
         self.half_precision = half_precision
+        self.rounds = bfloat16
 
     def forward(
         self,
@@ -49,6 +52,8 @@ class Objective(nn.Module):
         half = HalfPrecision(len(window.targets_N)) if self.half_precision else None
         activations = network.activations(window.inputs_TB, state, dropout, half)
         read_NO, layer = window.real(activations.read_TBO), network.output_layer
+        if self.rounds:
+            layer = layer.in_bfloat16()
         if among is None:
             nll = layer.nll_sum(read_NO, window.targets_N)
         else:

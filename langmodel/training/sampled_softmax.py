@@ -12,12 +12,17 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from langmodel.network.dropout import step_seed
-from langmodel.text.vocabulary import SPECIAL_TOKENS
+from langmodel.text.vocabulary import SPECIAL_TOKENS, START_ID
 
 STAGES = ((0.57, 0.2), (0.76, 0.28), (0.9, 0.49))
 """Until this part of the run, this share of the other words; then all."""
+
+
+WIDTH = 256
+"""oneDNN prepares each shape of a product anew; so there are few."""
 
 
 def share_at(done: float) -> float | None:
@@ -31,6 +36,7 @@ def sampled_words(
     """Ids of a sample, and the logarithm of how many words each stands for; each of shape (S,).
 
     The special ids come first, then the targets and the others, ascending. A function of seed and step.
+    Of more than WIDTH words, S is a multiple of that: at the end, START stands again for no word.
     """
     device = targets_N.device
     is_target_V = torch.zeros(vocabulary_size, dtype=torch.bool, device=device)
@@ -42,5 +48,6 @@ def sampled_words(
     taken_V = is_target_V.clone()
     taken_V[len(SPECIAL_TOKENS) + first :: stride] = True
     ids_S = taken_V.nonzero()[:, 0]
-    is_target_S = is_target_V[ids_S]
-    return ids_S, torch.where(is_target_S, 0.0, math.log(stride))
+    log_weight_S = torch.where(is_target_V[ids_S], 0.0, math.log(stride))
+    missing = -len(ids_S) % WIDTH if len(ids_S) > WIDTH else 0
+    return F.pad(ids_S, (0, missing), value=START_ID), F.pad(log_weight_S, (0, missing), value=-math.inf)

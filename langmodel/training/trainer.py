@@ -14,6 +14,7 @@ from langmodel.network.cells import State
 from langmodel.network.dropout import NO_DROPOUT, Dropout, DropoutRates
 from langmodel.network.evaluation import Interrupted, evaluate_windows
 from langmodel.network.precision import tf32_products
+from langmodel.network.products import takes_bfloat16
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.network.windows import IdArray, Window
 from langmodel.storage.training_state import TrainingState
@@ -76,7 +77,10 @@ class Trainer:
         self.tokens_per_epoch = self._windows.tokens
         self.total_tokens = round(self.tokens_per_epoch * config.epochs)
         self.half_precision = config.precision == "float16" and network.device.type == "cuda"
-        objective = Objective(network, ar=config.ar, tar=config.tar, half_precision=self.half_precision)
+        self.bfloat16 = takes_bfloat16(config.precision, network.device)
+        objective = Objective(
+            network, ar=config.ar, tar=config.tar, half_precision=self.half_precision, bfloat16=self.bfloat16
+        )
         self._parameters = list(objective.parameters())
         self._optimizer = OPTIMIZERS[config.optimizer].make(self._parameters, config)
         self._state: State = network.zero_state(1)

@@ -9,8 +9,8 @@ the arithmetic is that of real text.
 """
 
 import argparse
+import datetime
 import json
-import platform
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -25,7 +25,7 @@ from preprocessing import preprocessing
 from timing import Row
 from training import products, training, tutorial
 
-from langmodel.cores import usable_cores
+from langmodel.cores import processor, usable_cores
 from langmodel.network.device import prepare_cpu
 from langmodel.network.products import CPU_PRODUCTS
 
@@ -41,20 +41,6 @@ SUITES: dict[str, Callable[[str], Iterator[Row]]] = {
     "gpu": lambda _: gpu(),
 }
 """Each is given the text to preprocess."""
-
-
-VECTOR_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")
-
-
-def processor() -> str:
-    """Its name and the vector instructions that it has, where Linux tells them."""
-    try:
-        pairs = (line.partition(":") for line in Path("/proc/cpuinfo").read_text().splitlines())
-        lines = {key.strip(): value.strip() for key, _, value in pairs}
-    except OSError:
-        return platform.processor() or platform.machine()
-    flags = [flag for flag in VECTOR_FLAGS if flag in lines.get("flags", "").split()]
-    return f"{lines.get('model name', platform.machine())} ({', '.join(flags)})"
 
 
 def main() -> None:
@@ -81,7 +67,15 @@ def main() -> None:
                     flush=True,
                 )
     if arguments.json:
-        arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+        record = {
+            "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+            "processor": processor(),
+            "threads": arguments.threads,
+            "torch": torch.__version__,
+            "products": CPU_PRODUCTS,
+            "rows": [asdict(row) for row in rows],
+        }
+        arguments.json.write_text(json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from conftest import CELLS, make_network
 from langmodel.network import output_layer
 from langmodel.network.likelihood import perplexity
 from langmodel.network.output_layer import OutputLayer
+from langmodel.network.products import HAS_BFLOAT16, LARGE
 from langmodel.text.vocabulary import START_ID
 
 
@@ -81,6 +82,7 @@ def test_the_size_of_a_chunk_changes_nothing(monkeypatch):
     inputs = [t.requires_grad_() for t in (hidden, weight, bias)]
     total = OutputLayer(*inputs[1:]).nll_sum(inputs[0], targets)
     gradients = torch.autograd.grad(total, inputs)
+    monkeypatch.setattr(output_layer, "LEAST_ROWS", 1)
     monkeypatch.setattr(output_layer, "CHUNK_ELEMENTS", 12)  # two rows at a time
     torch.testing.assert_close(
         OutputLayer(weight, bias).token_nll(hidden, targets), whole, rtol=0, atol=1e-14
@@ -105,6 +107,7 @@ def test_no_more_logits_are_held_at_once_than_the_limit(monkeypatch, tokens, lim
         return real(self, read_NR)
 
     monkeypatch.setattr(OutputLayer, "logits", noted)
+    monkeypatch.setattr(output_layer, "LEAST_ROWS", 1)
     monkeypatch.setattr(output_layer, "CHUNK_ELEMENTS", limit)
     OutputLayer(weight, bias).nll_sum(hidden, targets)
     assert held == rows
@@ -112,6 +115,7 @@ def test_no_more_logits_are_held_at_once_than_the_limit(monkeypatch, tokens, lim
 
 @pytest.mark.parametrize("beta", [1.0, 0.7])
 def test_the_moments_of_a_temperature_are_the_loss_and_its_derivatives(monkeypatch, beta):
+    monkeypatch.setattr(output_layer, "LEAST_ROWS", 1)
     monkeypatch.setattr(output_layer, "CHUNK_ELEMENTS", 18)  # three rows at a time
     hidden, weight, bias, targets = random_layer()
     share = torch.tensor(beta, dtype=torch.double, requires_grad=True)
@@ -129,6 +133,7 @@ def test_the_moments_of_a_temperature_are_the_loss_and_its_derivatives(monkeypat
 
 
 def test_entropy_and_rank_are_those_of_the_distribution_that_predicted_the_word(monkeypatch):
+    monkeypatch.setattr(output_layer, "LEAST_ROWS", 1)
     monkeypatch.setattr(output_layer, "CHUNK_ELEMENTS", 18)  # three rows at a time
     hidden, weight, bias, targets = random_layer()
     weight[5], bias[5] = weight[4], bias[4]  # ids 4 and 5 are equally likely, and share the better rank
@@ -187,3 +192,27 @@ def test_probabilities_below_the_smallest_normal_float_are_exact_to_rounding():
     bias_V = torch.tensor([0.0, 0.0, 0.0, 0.0, -95.0, -80.0])
     nll = OutputLayer(weight_VO, bias_V).token_nll(torch.zeros(2, 1), torch.tensor([4, 5]))
     assert nll.tolist() == pytest.approx([95 + math.log(3), 80 + math.log(3)], abs=2e-5)  # START has no part
+
+
+def test_a_chunk_has_many_rows_however_many_words_there_are(monkeypatch):
+    monkeypatch.setattr(output_layer, "CHUNK_ELEMENTS", 1_000)
+    chunks = [*OutputLayer(torch.zeros(500, 1), None).chunks(torch.zeros(700, 1))]
+    assert [len(range(700)[chunk]) for chunk in chunks] == [234, 234, 232]
+
+
+def test_products_of_bfloat16_round_the_factors_alone():
+    generator = torch.Generator().manual_seed(1)
+    hidden, weight, bias = (torch.randn(*s, generator=generator) for s in ((64, 96), (512, 96), (512,)))
+    targets = torch.randint(2, 512, (64,), generator=generator)
+    exact, rounded = OutputLayer(weight, bias), OutputLayer(weight, bias).in_bfloat16()
+    assert hidden.numel() * len(weight) >= LARGE
+    by_hand = hidden.bfloat16().double() @ weight.bfloat16().double().t() + bias.double()
+    logits = rounded.logits(hidden)[:, 2:]
+    if HAS_BFLOAT16:
+        torch.testing.assert_close(logits.double(), by_hand[:, 2:], rtol=1e-5, atol=1e-4)
+    else:
+        torch.testing.assert_close(logits, exact.logits(hidden)[:, 2:], rtol=0, atol=0)
+    assert float(rounded.nll_sum(hidden, targets)) == pytest.approx(
+        float(exact.nll_sum(hidden, targets)), rel=1e-2
+    )
+    assert torch.backends.mkldnn.matmul.fp32_precision != "bf16"

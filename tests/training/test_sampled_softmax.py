@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from langmodel.network.output_layer import OutputLayer
-from langmodel.training.sampled_softmax import STAGES, sampled_words, share_at
+from langmodel.text.vocabulary import START_ID
+from langmodel.training.sampled_softmax import STAGES, WIDTH, sampled_words, share_at
 
 V = 50
 
@@ -45,6 +46,21 @@ def test_a_sample_is_a_function_of_seed_and_step():
     again = [tuple(sampled_words(targets, V, 0.2, 1, step)[0].tolist()) for step in range(40)]
     assert samples == again
     assert len(set(samples)) == 5  # a stride of five
+
+
+def test_many_words_are_filled_up_to_few_shapes_and_what_fills_has_no_weight():
+    targets = torch.tensor([3, 9, 2, 2_999])
+    ids, log_weight = sampled_words(targets, 3_000, 0.2, seed=1, step=3)
+    real = log_weight > -math.inf
+    assert len(ids) == 3 * WIDTH > int(real.sum())
+    assert set(ids[~real].tolist()) == {START_ID}
+    generator = torch.Generator().manual_seed(1)
+    hidden, weight, bias = (
+        torch.randn(*shape, generator=generator) for shape in ((4, 5), (3_000, 5), (3_000,))
+    )
+    padded = OutputLayer(weight, bias).nll_sum_among(hidden, targets, ids, log_weight)
+    alone = OutputLayer(weight, bias).nll_sum_among(hidden, targets, ids[real], log_weight[real])
+    torch.testing.assert_close(padded, alone)
 
 
 def test_over_all_words_it_is_the_exact_softmax_and_passes_gradcheck():
