@@ -87,11 +87,16 @@ def log_share_of_unk(known: int, size: int) -> float:
 NOTHING = Likelihood(0.0, 0, 0.0, 0)
 
 
-def evaluation_windows(ids: IdArray, context: str, columns: int) -> Windows:
-    """How a stream is read for evaluation in a context: `document` or `sentence`."""
+def evaluation_windows(ids: IdArray, context: str, columns: int, *, rank: int = 0, ranks: int = 1) -> Windows:
+    """How a stream is read for evaluation in a context: `document` or `sentence`.
+
+    Of a document, process `rank` out of `ranks` has its own columns.
+    """
     if context == "sentence":
         return SentenceWindows(ids, batch_size=columns, bptt=EVALUATION_STEPS, shuffle_seed=None)
-    return DocumentWindows(ids, batch_size=min(columns, len(ids)), bptt=EVALUATION_STEPS)
+    return DocumentWindows(
+        ids, batch_size=min(columns, len(ids)), bptt=EVALUATION_STEPS, rank=rank, ranks=ranks
+    )
 
 
 @torch.inference_mode()
@@ -113,19 +118,12 @@ def evaluate_windows(
     network: RecurrentLM,
     windows: Windows,
     should_stop: Callable[[], bool] = lambda: False,
-    *,
-    rank: int = 0,
-    ranks: int = 1,
 ) -> Likelihood:
-    """One pass over the windows without dropout, or over the columns of process `rank` out of `ranks`.
-
-    Raises Interrupted as soon as `should_stop()`.
-    """
+    """One pass over the windows without dropout. Raises Interrupted as soon as `should_stop()`."""
     was_training = network.training
     network.eval()
     try:
-        shared = (window.columns(rank, ranks) for window in windows.epoch(0))
-        return likelihood_of_windows(network, shared, should_stop)
+        return likelihood_of_windows(network, windows.epoch(0), should_stop)
     finally:
         network.train(was_training)
 

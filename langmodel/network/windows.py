@@ -57,17 +57,6 @@ class Window:
         positions = None if self.positions_N is None else moved(self.positions_N, device)
         return Window(moved(self.inputs_TB, device), moved(self.targets_N, device), positions, self.fresh)
 
-    def columns(self, rank: int, ranks: int) -> "Window":
-        """The columns of process `rank` out of `ranks`. Raises ValueError where padding was left out."""
-        if ranks == 1:
-            return self
-        if self.positions_N is not None:
-            raise ValueError("a window with padding is not shared out")
-        steps, batch = self.inputs_TB.shape
-        share = slice(rank * batch // ranks, (rank + 1) * batch // ranks)
-        targets_TB = self.targets_N.view(steps, batch)[:, share]
-        return Window(self.inputs_TB[:, share].contiguous(), targets_TB.flatten(), None, self.fresh)
-
     def real(self, hidden_TBO: Tensor) -> Tensor:
         """The hidden states that predict `targets_N`, shape (N, O)."""
         flat = hidden_TBO.flatten(0, 1)
@@ -83,7 +72,7 @@ class Windows(Protocol):
     """An endless supply of epochs; epoch `n` is the same every time it is asked for."""
 
     tokens: int
-    """Targets in an epoch."""
+    """Targets in an epoch, those of other processes included."""
 
     def count(self, epoch: int) -> int:
         """Windows in an epoch."""
@@ -110,6 +99,8 @@ class DocumentWindows:
     With `shuffle_seed`, every epoch begins each column at another place and reads it round to there (Press
     2019, partial shuffle). With `length_seed`, windows are of random length, `bptt` on average or, one in
     twenty, half of it (Merity et al. 2018).
+
+    Process `rank` out of `ranks` reads its own columns and nothing else of the stream.
     """
 
     def __init__(
@@ -120,12 +111,16 @@ class DocumentWindows:
         bptt: int,
         shuffle_seed: int | None = None,
         length_seed: int | None = None,
+        rank: int = 0,
+        ranks: int = 1,
     ) -> None:
         if not 1 <= batch_size <= len(ids):
             raise ValueError(f"{batch_size} columns out of {len(ids)} tokens")
         self._length = len(ids) // batch_size
         self._ids = ids
-        self._starts = np.arange(batch_size) * self._length
+        self._columns = batch_size
+        self._own = slice(rank * batch_size // ranks, (rank + 1) * batch_size // ranks)
+        self._starts = np.arange(batch_size)[self._own] * self._length
         self._bptt = bptt
         self._shuffle_seed = shuffle_seed
         self._length_seed = length_seed
@@ -150,7 +145,7 @@ class DocumentWindows:
         offsets = np.zeros_like(self._starts)
         if self._shuffle_seed is not None:
             random = np.random.default_rng([self._shuffle_seed, OFFSETS, number])
-            offsets = random.integers(0, self._length, len(offsets))
+            offsets = random.integers(0, self._length, self._columns)[self._own]
         edges = self._edges(number)
         for first, last in zip(edges[start:-1], edges[start + 1 :], strict=True):
             steps = (offsets[:, None] + np.arange(first, last)) % self._length

@@ -104,6 +104,7 @@ def train_in(
         process_group(device) as (ranks, own_device),
         locked_directory(directory) if ranks.writes else nullcontext() as lock,
     ):
+        ranks.refuse_disagreement(corpus.digest, str(corpus.path))
         run = _Run(directory, corpus, options, own_device, narrator, ranks, lock, started)
         if options.resume:
             code = run.go_on(given)
@@ -202,7 +203,8 @@ class _Run:
         *,
         new_cycle: bool = False,
     ) -> Trainer:
-        train, valid = self.corpus.split("train"), self.corpus.split("valid")
+        check = self.ranks.is_first_here
+        train, valid = (self.corpus.split(name, check=check) for name in ("train", "valid"))
         if config.backward:
             train, valid = from_the_end(train), from_the_end(valid)
         return Trainer(

@@ -78,6 +78,8 @@ def training_windows(ids: IdArray, config: TrainingConfig, ranks: Ranks) -> Wind
         bptt=config.bptt,
         shuffle_seed=config.seed if config.partial_shuffle else None,
         length_seed=config.seed if config.random_bptt else None,
+        rank=ranks.rank,
+        ranks=ranks.count,
     )
 
 
@@ -85,7 +87,8 @@ def validation_windows(ids: IdArray, context: str, ranks: Ranks) -> Windows | No
     """None when there is nothing to validate on. Columns are a multiple of the processes."""
     if not len(ids):
         return None
-    return evaluation_windows(ids, context, -(-EVALUATION_COLUMNS // ranks.count) * ranks.count)
+    columns = -(-EVALUATION_COLUMNS // ranks.count) * ranks.count
+    return evaluation_windows(ids, context, columns, rank=ranks.rank, ranks=ranks.count)
 
 
 def untrained_windows(train_ids: IdArray, valid_ids: IdArray, context: str) -> Windows:

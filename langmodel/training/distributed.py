@@ -2,6 +2,7 @@
 
 import gc
 import os
+import platform
 import signal
 import threading
 from collections.abc import Iterator
@@ -26,6 +27,11 @@ class Ranks:
 
     rank: int = 0
     count: int = 1
+
+    @property
+    def is_first_here(self) -> bool:
+        """Whether it is the first process of its machine."""
+        return int(os.environ.get("LOCAL_RANK", "0")) == 0
 
     @property
     def writes(self) -> bool:
@@ -56,6 +62,16 @@ class Ranks:
     def own_state(self, state: State) -> State:
         """This process's columns of a state of all."""
         return tuple(tuple(part.chunk(self.count)[self.rank].clone() for part in layer) for layer in state)
+
+    def refuse_disagreement(self, digest: str, what: str) -> None:
+        """Raises ConfigError in all processes unless all have the same hexadecimal digest."""
+        own = float(int(digest[:12], 16))  # 48 bits: exact in float64
+        (first,) = self.sums(own if self.rank == 0 else 0.0)
+        (others,) = self.sums(own != first)
+        if own != first:
+            raise ConfigError(f"{what}, on {platform.node()}, is not the one that process 0 has")
+        if others:
+            raise ConfigError(f"{what} is another one in {int(others)} of {self.count} processes")
 
     def _all_rows(self, part_BH: torch.Tensor) -> torch.Tensor:
         parts = [torch.empty_like(part_BH) for _ in range(self.count)]

@@ -124,7 +124,7 @@ class Trainer:
         return max(1, counts + round((epochs - whole) * self._windows.count(whole)))
 
     def windows(self, epoch: int) -> Iterator[Window]:
-        """Of one pass over the training split."""
+        """Of one pass over the training split, with this process's columns."""
         return self._windows.epoch(epoch)
 
     @property
@@ -191,7 +191,7 @@ class Trainer:
             if progress.window == count:
                 progress.epoch, progress.window = progress.epoch + 1, 0
                 windows, count = self._windows.epoch(progress.epoch), self._windows.count(progress.epoch)
-            observer.on_step(loss, window.tokens)
+            observer.on_step(loss, self._tokens(window))
 
     def _save(self, observer: Observer) -> None:
         refuse_ruined_weights(self._parameters, self.progress.step, self.config)
@@ -216,18 +216,18 @@ class Trainer:
         return share_at(done / max(1, self.total_steps - self.progress.cycle_step))
 
     def train_step(self, window: Window) -> float:
-        """Forward, backward, clip, update; the window's mean nats per token."""
+        """Forward, backward, clip, update; the mean nats per token of all processes' windows."""
         progress, ranks = self.progress, self._ranks
-        own = window.columns(ranks.rank, ranks.count).to(self.network.device)
+        window, tokens = window.to(self.network.device), self._tokens(window)
         if window.fresh:
-            self._state = self.network.zero_state(own.inputs_TB.shape[1])
-        found = self._gradients.of(own, self._state, progress.step, self._share())
+            self._state = self.network.zero_state(window.inputs_TB.shape[1])
+        found = self._gradients.of(window, self._state, progress.step, self._share())
         own_nll, gradient_norm = found.nll_and_norm.tolist()  # a GPU is waited for here
         (nll,) = ranks.sums(own_nll)
         rate = self.learning_rate(window)
         if not (math.isfinite(nll) and math.isfinite(gradient_norm)):
             skip_or_stop(progress, self.config, "the gradient" if math.isfinite(nll) else "the loss", rate)
-            return nll / window.tokens
+            return nll / tokens
         progress.skipped_in_a_row = 0
         if self.config.clip:
             torch.nn.utils.clip_grads_with_norm_(self._parameters, self.config.clip, found.norm)
@@ -237,10 +237,14 @@ class Trainer:
         self._average.take_in(progress.step - progress.cycle_step)
         self._state = found.state
         progress.step += 1
-        progress.tokens += window.tokens
+        progress.tokens += tokens
         progress.train_nll += nll
-        progress.train_tokens += window.tokens
-        return nll / window.tokens
+        progress.train_tokens += tokens
+        return nll / tokens
+
+    def _tokens(self, window: Window) -> int:
+        """Of all processes together in this step."""
+        return window.tokens * self._ranks.count
 
     def evaluate_here(self, observer: Observer, should_stop: Callable[[], bool] = never) -> None:
         """An evaluation where the run stops, unless one has just been made. The state is saved first, so that
@@ -288,7 +292,7 @@ class Trainer:
             self._schedule.total_steps = steps
             epoch, window = self.progress.epoch, self.progress.window
             upcoming = next(self._windows.epoch(epoch, window))
-            columns = None if upcoming.fresh else upcoming.inputs_TB.shape[1]
+            columns = None if upcoming.fresh else upcoming.inputs_TB.shape[1] * self._ranks.count
             self._state = self._ranks.own_state(restore_carried(saved, self._state, columns))
             restore_optimizer(saved, self._optimizer, self._parameters)
             if "average" in saved.values:  # format 1 had none

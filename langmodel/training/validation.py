@@ -14,7 +14,7 @@ def validate(
     """Over the columns of all processes. Raises Interrupted in all when one is asked to stop."""
     part, interrupted = Likelihood(0.0, 0, 0.0, 0), False
     try:
-        part = evaluate_windows(network, windows, should_stop, rank=ranks.rank, ranks=ranks.count)
+        part = evaluate_windows(network, windows, should_stop)
     except Interrupted:
         interrupted = True
     nll, tokens, oov_nll, oov, stopped = ranks.sums(

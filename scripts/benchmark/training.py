@@ -8,7 +8,7 @@ import torch
 from plain import BATCH, BPTT, PlainModel, TutorialRNN, plain_steps
 from timing import Row, elsewhere, paired, rate_row
 
-from langmodel.network.products import product
+from langmodel.network.products import HAS_BFLOAT16, product
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.network.windows import DocumentWindows, IdArray
 from langmodel.text.vocabulary import END_ID, START_ID
@@ -73,8 +73,14 @@ def training() -> Iterator[Row]:
 def products() -> Iterator[Row]:
     hidden, weight = torch.randn(700, 200), torch.randn(10_000, 200)
     operations = 2 * hidden.numel() * weight.shape[0] / 1e9
-    times = paired(lambda: product(hidden, weight), lambda: hidden @ weight.t(), rounds=20)
-    yield rate_row("product 700x200 by 200x10,000, beside torch.mm", "GFLOP/s", operations, times)
+    for bfloat16 in (False, True) if HAS_BFLOAT16 else (False,):
+        times = paired(
+            lambda rounded=bfloat16: product(hidden, weight, bfloat16=rounded),  # type: ignore[misc]
+            lambda: hidden @ weight.t(),
+            rounds=20,
+        )
+        name = f"product 700x200 by 200x10,000{', of bfloat16' * bfloat16}, beside torch.mm"
+        yield rate_row(name, "GFLOP/s", operations, times)
 
 
 TUTORIAL_V, TUTORIAL_H = 8_000, 100

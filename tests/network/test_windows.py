@@ -169,8 +169,12 @@ def test_an_epoch_of_random_windows_can_be_taken_up_in_the_middle():
 
 def test_the_columns_of_all_processes_make_up_the_window():
     ids = np.arange(3, 63, dtype=np.uint16)
-    for window in DocumentWindows(ids, batch_size=6, bptt=4).epoch(0):
-        parts = [window.columns(rank, 3) for rank in range(3)]
+    settings = {"batch_size": 6, "bptt": 4, "shuffle_seed": 1}
+    shared = [DocumentWindows(ids, **settings, rank=rank, ranks=3) for rank in range(3)]
+    assert {windows.tokens for windows in shared} == {60}
+    for window, *parts in zip(
+        DocumentWindows(ids, **settings).epoch(1), *(w.epoch(1) for w in shared), strict=True
+    ):
         assert np.array_equal(np.concatenate([p.inputs_TB for p in parts], 1), window.inputs_TB)
         targets = [part.targets_N.view(-1, 2) for part in parts]
         assert np.array_equal(np.concatenate(targets, 1).ravel(), window.targets_N)

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from langmodel.errors import ConfigError
 from langmodel.storage.run_files import read_metrics
+from langmodel.text.preprocess import PreprocessConfig, preprocess
 from langmodel.training.batching import training_windows
 from langmodel.training.config import TrainingConfig
 from langmodel.training.distributed import Ranks
@@ -84,3 +85,21 @@ def test_columns_must_be_shared_out_evenly_and_sentences_cannot_be():
         training_windows(ids, TrainingConfig(batch_size=20), Ranks(0, 3))
     with pytest.raises(ConfigError, match="--context document"):
         training_windows(ids, replace(TrainingConfig(batch_size=20), context="sentence"), Ranks(0, 2))
+
+
+def test_processes_that_have_different_corpora_are_told_so(poem_corpus, tmp_path):
+    (tmp_path / "other.txt").write_text("a b c\nb c d\n" * 40)
+    config = PreprocessConfig(tokenizer="whitespace", sentences="line")
+    other = preprocess([str(tmp_path / "other.txt")], tmp_path / "other", config)
+    script = tmp_path / "each.py"
+    script.write_text(
+        "import os, sys\nfrom langmodel.cli.main import run\n"
+        f"corpus = {[str(poem_corpus.path), str(other.path)]}[int(os.environ['RANK'])]\n"
+        f"sys.exit(run(['train', corpus, '-o', {str(tmp_path / 'run')!r}, *{TRAIN}]))\n"
+    )
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    result = subprocess.run([*launcher, str(script)], capture_output=True, text=True, timeout=120)
+    assert result.returncode
+    assert "is not the one that process 0 has" in result.stderr
+    assert "is another one in 1 of 2 processes" in result.stderr
+    assert not (tmp_path / "run" / "best.safetensors").exists()
