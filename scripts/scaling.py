@@ -3,6 +3,7 @@
     python scripts/scaling.py softmax            # tokens per second by vocabulary: exact, sampled, adaptive
     python scripts/scaling.py hidden             # tokens per second by hidden size
     python scripts/scaling.py batch CORPUS       # loss after the same tokens, by global batch
+    torchrun --nproc-per-node 2 scripts/scaling.py --threads 1 processes
     python scripts/scaling.py simulate           # data-parallel training of up to 4,096 processes
 
 Words follow Zipf's law. What is compared takes its steps in turn, in one process.
@@ -12,12 +13,15 @@ import math
 import statistics
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import click
 import numpy as np
 import torch
+from torch.nn.parallel import DistributedDataParallel
 
 from langmodel.cores import processor
 from langmodel.network.device import prepare_cpu
@@ -28,6 +32,7 @@ from langmodel.network.windows import IdArray
 from langmodel.text.corpus import open_corpus
 from langmodel.text.vocabulary import END_ID
 from langmodel.training.config import TrainingConfig
+from langmodel.training.distributed import process_group
 from langmodel.training.trainer import Trainer
 
 
@@ -116,6 +121,42 @@ def hidden(hidden_sizes: str, vocabulary: int, rounds: int) -> None:
 
 
 @main.command()
+@click.option("--columns", type=int, default=20, show_default=True, help="Of each process.")
+@click.option("--rounds", type=int, default=20, show_default=True)
+def processes(columns: int, rounds: int) -> None:
+    """A step of several processes, with and without the exchange of gradients, taken in turn.
+
+    Start it with torchrun --nproc-per-node N scripts/scaling.py --threads 1 processes.
+    """
+    with process_group(torch.device("cpu")) as (ranks, _):
+        config = TrainingConfig(batch_size=columns * ranks.count, epochs=1_000)
+        network = RecurrentLM(config.architecture(10_000), torch.Generator().manual_seed(1)).train()
+        ids = zipf_ids(200_000 * ranks.count, 10_000)
+        trainer = Trainer(network, ids, ids[:0], config, ranks=ranks)
+        objective = trainer.objective
+        times: dict[bool, list[float]] = {True: [], False: []}
+        windows = trainer.windows(0)
+        for number in range(2 * rounds + 2):
+            exchanges = number % 2 == 0
+            apart = not exchanges and isinstance(objective, DistributedDataParallel)
+            quiet = cast(DistributedDataParallel, objective).no_sync() if apart else nullcontext()
+            window = next(windows)
+            start = time.perf_counter()
+            with quiet:
+                trainer.train_step(window)
+            if number > 1:
+                times[exchanges].append(time.perf_counter() - start)
+        exchanged, without = (statistics.median(times[kind]) for kind in (True, False))
+        if ranks.writes:
+            tokens = 35 * columns * ranks.count
+            print(
+                f"{ranks.count} processes: {exchanged * 1e3:.1f} ms per step, {without * 1e3:.1f} without the "
+                f"exchange ({1 - without / exchanged:.0%} of the time), {tokens / exchanged:,.0f} tokens/s, "
+                f"{4e-6 * network.parameter_count:.1f} MB of gradients"
+            )
+
+
+@main.command()
 @click.argument("corpus", type=click.Path(path_type=Path))
 @click.option("--columns", default="20,40,80,160,320,640", show_default=True)
 @click.option("--tokens", type=float, default=2e6, show_default=True)
@@ -159,7 +200,7 @@ def batch(corpus: Path, columns: str, tokens: float, learning_rate: float, hidde
 @click.option("--save", type=float, default=1.0, show_default=True, help="Seconds to save.")
 @click.option("--restart", type=float, default=30.0, show_default=True, help="Seconds to start again.")
 @click.option("--days", type=float, default=365.0, show_default=True, help="Between failures of one.")
-@click.option("--processes", default="1,2,4,16,64,256,1024,4096", show_default=True)
+@click.option("--counts", default="1,2,4,16,64,256,1024,4096", show_default=True, help="Of processes.")
 def simulate(
     step: float,
     megabytes: float,
@@ -168,7 +209,7 @@ def simulate(
     save: float,
     restart: float,
     days: float,
-    processes: str,
+    counts: str,
 ) -> None:
     """Data-parallel training of a fixed batch per process.
 
@@ -178,7 +219,7 @@ def simulate(
     """
     print("| processes | seconds per step | share of communication | save every | useful time | speed-up |")
     print("| --- | --- | --- | --- | --- | --- |")
-    for count in sizes(processes):
+    for count in sizes(counts):
         moved = 2 * (count - 1) / count * megabytes * 8e6 / (bandwidth * 1e9)
         exchange = moved + 2 * (count - 1) * latency if count > 1 else 0.0
         between = days * 86_400 / count

@@ -95,8 +95,9 @@ class Trainer:
         self._judge = Judge(
             self.progress, config, self._schedule, self._average, self._valid_windows, self._parameters, ranks
         )
+        self.objective = ranks.share_out(objective)
         self._gradients = Gradients(
-            objective=ranks.share_out(objective),
+            objective=self.objective,
             parameters=self._parameters,
             dropout=self._dropout,
             seed=config.seed,
