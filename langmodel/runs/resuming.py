@@ -72,7 +72,7 @@ def resumed_run(
         )
     if saved.provenance.get("corpus_sha256") != corpus.digest:
         raise InputError(f"{last}: trained on another corpus than {corpus.path}; resume on that one")
-    _note_differences(saved, device, products_of(config.precision, device), say)
+    _note_differences(saved, device, products_of(config.precision, device), ranks.count, say)
     wanted = {**given}
     longer = wanted.pop("epochs", config.epochs)
     if longer < config.epochs:
@@ -170,7 +170,7 @@ def _config(training: TrainingState, last: Path) -> TrainingConfig:
 
 
 def _note_differences(
-    saved: SavedModel, device: torch.device, products: str, say: Callable[[str], None]
+    saved: SavedModel, device: torch.device, products: str, processes: int, say: Callable[[str], None]
 ) -> None:
     before = saved.provenance.get("device", device.type)
     if before != device.type:
@@ -178,6 +178,12 @@ def _note_differences(
     before = saved.provenance.get("products", products)
     if device.type == "cpu" and before != products:
         say(f"note: products by {products} now, by {before} before; results will differ slightly")
+    before = saved.provenance.get("processes", processes)
+    if before != processes:
+        say(
+            f"note: {processes} process{'es' * (processes != 1)} now, {before} before; results will differ "
+            "in the last bits"
+        )
     threads = saved.provenance.get("threads")
     if device.type == "cpu" and threads != torch.get_num_threads():
         say(

@@ -156,6 +156,7 @@ class TrainingRun(Observer):
                 "config": self.config.to_dict(),
                 "corpus_sha256": self.corpus.digest,
                 "threads": torch.get_num_threads(),
+                "processes": self.trainer.processes,
                 "products": products_of(self.config.precision, self.trainer.network.device),
                 "device": self.trainer.network.device.type,
                 "step": progress.step,

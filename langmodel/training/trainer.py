@@ -243,6 +243,11 @@ class Trainer:
         progress.train_tokens += tokens
         return nll / tokens
 
+    @property
+    def processes(self) -> int:
+        """That train together."""
+        return self._ranks.count
+
     def _tokens(self, window: Window) -> int:
         """Of all processes together in this step."""
         return window.tokens * self._ranks.count

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -74,9 +75,16 @@ def test_two_processes_learn_what_one_does_to_rounding_and_the_first_alone_write
     first = torchrun(2, corpus, "-o", str(stopped), *TRAIN, "--max-minutes", "0.0001")
     assert first.returncode == 0, first.stderr
     assert "stopped after" in first.stderr
+    by_one = shutil.copytree(stopped, tmp_path / "by-one")
     second = torchrun(2, corpus, "-o", str(stopped), "--resume")
     assert second.returncode == 0, second.stderr
     assert (stopped / "best.safetensors").read_bytes() == (two / "best.safetensors").read_bytes()
+
+    # By another number of processes: the same losses to rounding, and a note.
+    fewer = alone(corpus, "-o", str(by_one), "--resume")
+    assert fewer.returncode == 0, fewer.stderr
+    assert "note: 1 process now, 2 before; results will differ in the last bits" in fewer.stderr
+    assert losses(by_one) == pytest.approx(losses(two), abs=2e-4)
 
 
 def test_columns_must_be_shared_out_evenly_and_sentences_cannot_be():
