@@ -150,7 +150,7 @@ def processes(columns: int, rounds: int) -> None:
         if ranks.writes:
             tokens = 35 * columns * ranks.count
             print(
-                f"{ranks.count} processes: {exchanged * 1e3:.1f} ms per step, {without * 1e3:.1f} without the "
+                f"{ranks.count} processes: {exchanged * 1e3:.1f} ms per step, {without * 1e3:.1f} without "
                 f"the exchange ({1 - without / exchanged:.0%} of the time), "
                 f"{tokens / exchanged:,.0f} tokens per second, "
                 f"{4e-6 * network.parameter_count:.1f} MB of gradients"
