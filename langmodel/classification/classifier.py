@@ -100,12 +100,12 @@ class Classifier:
     def classify(self, text: list[str] | tuple[str, ...]) -> list[Classification]: ...
 
     def classify(self, text: str | list[str] | tuple[str, ...]) -> Classification | list[Classification]:
-        """The label of a text and the probability of every class; of several texts, each by itself."""
+        """The label of a text and the probability of every class; several texts are classified separately."""
         found = list(self.classify_all([text] if isinstance(text, str) else text))
         return found[0] if isinstance(text, str) else found
 
     def classify_all(self, texts: Iterable[str]) -> Iterator[Classification]:
-        """The same of a stream, in order, read as it is asked for."""
+        """The same for a stream of texts, in order, read lazily."""
         rest = iter(texts)
         while chunk := list(islice(rest, CHUNK_TEXTS)):
             encoded = [self.encode(text) for text in chunk]

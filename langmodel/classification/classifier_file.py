@@ -65,7 +65,7 @@ def load_classifier_file(path: Path, device: torch.device = torch.device("cpu"))
     document = read_document(path, data)
     if document.get("kind") != KIND:
         raise ModelFileError(
-            f"{path}: a language model, not a classifier; make one of it with "
+            f"{path}: a language model, not a classifier; make one from it with "
             f"`langmodel train-classifier DATA --from {path}`"
         )
     try:

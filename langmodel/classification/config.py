@@ -23,50 +23,50 @@ class ClassifierConfig:
 
     cell: str = setting("lstm", "Recurrent cell.", choices=CELL_NAMES)
     embedding_size: int = setting(128, "Width of the word vectors.", least=1)
-    hidden_size: tuple[int, ...] = setting((128,), "Units per layer; or each layer's.", least=1)
+    hidden_size: tuple[int, ...] = setting((128,), "Units per layer: one number, or one per layer.", least=1)
     layers: int = setting(1, "Recurrent layers of each direction.", least=1)
     bidirectional: bool = setting(True, "Read the text from both ends.")
     pooling: tuple[str, ...] = setting(
         (),
-        "What is taken of the hidden states, side by side; none: mean for long texts, else all.",
+        "Summaries of the hidden states, side by side; none: mean for long texts, else all.",
         choices=POOLING_NAMES,
     )
     dense: bool = setting(False, "A dense layer of half the hidden size, with ReLU, before the output.")
     l2: float = setting(0.0, "Weight of the dense layer's mean squared weight in the loss.", least=0)
     dropout: tuple[float, ...] = setting(
-        (0.5,), "Of input, between layers, of what is pooled; or each.", least=0, under=1
+        (0.5,), "On input, between layers, on what is pooled: one rate, or three.", least=0, under=1
     )
-    word_dropout: float = setting(0.1, "Of whole words of the vocabulary.", least=0, under=1)
-    vocabulary_size: int = setting(20_000, "Rows, the three special tokens included.", least=4)
+    word_dropout: float = setting(0.1, "Dropout of whole vocabulary words.", least=0, under=1)
+    vocabulary_size: int = setting(20_000, "Rows, including the three special tokens.", least=4)
     min_count: int = setting(1, "A rarer word counts as unknown.", least=1)
-    max_words: int = setting(0, "Longer texts are cut after so many words; 0: never.", least=0)
-    case: str = setting("lower", "What is done to capitals.", choices=CASES)
+    max_words: int = setting(0, "Cut texts after this many words; 0: never.", least=0)
+    case: str = setting("lower", "How capitals are treated.", choices=CASES)
     batch_size: int = setting(50, "Texts per step.", least=1)
-    learning_rate: float = setting(3e-3, "The highest rate of AdamW.", above=0)
-    weight_decay: float = setting(0.0, "Of AdamW.", least=0)
+    learning_rate: float = setting(3e-3, "AdamW's peak learning rate.", above=0)
+    weight_decay: float = setting(0.0, "AdamW's weight decay.", least=0)
     layer_decay: float = setting(
-        1.0, "With --from: a layer's rate as a share of the rate of the layer above.", above=0, most=1
+        1.0, "With --from: a layer's learning rate relative to the layer above.", above=0, most=1
     )
     thaw: int = setting(
-        0, "With --from: in the first so many epochs, one more layer learns, from the top.", least=0
+        0, "With --from: unfreeze one layer per epoch, from the top, for this many epochs.", least=0
     )
     lm_loss: float = setting(0.0, "With --from: weight of the language model's own loss.", least=0)
     clip: float = setting(1.0, "Largest norm of the gradient; 0: not clipped.", least=0)
     epochs: int = setting(
-        8, "Passes over the labelled texts, at most; few texts make several passes one.", least=1, most=10_000
+        8, "Epochs at most; each is a pass over the labelled texts, or several if few.", least=1, most=10_000
     )
-    patience: int = setting(3, "Stop after so many epochs in a row without a better one; 0: never.", least=0)
+    patience: int = setting(3, "Stop after this many epochs without improvement; 0: never.", least=0)
     judge: str = setting(
-        "accuracy", "What of the validation texts decides which epoch is best.", choices=JUDGES
+        "accuracy", "The validation measure that decides which epoch is best.", choices=JUDGES
     )
     semi: str = setting("none", "How unlabelled text is used.", choices=SEMI)
-    rounds: int = setting(10, "Of self-training, at most.", least=1)
+    rounds: int = setting(10, "Maximum number of self-training rounds.", least=1)
     threshold: float = setting(
-        0.1, "A label is believed if its probability is over 1 minus this.", above=0, most=0.5
+        0.1, "Self-training accepts labels of probability over 1 minus this.", above=0, most=0.5
     )
     round_epochs: int = setting(2, "Epochs of each round of self-training.", least=1)
-    pretrain_epochs: float = setting(5.0, "Of language models of the texts, with --semi pretrain.", above=0)
-    seed: int = setting(1, "Of weights, order, dropout and splits.", least=0, most=2**32 - 1)
+    pretrain_epochs: float = setting(5.0, "Epochs of the language models, with --semi pretrain.", above=0)
+    seed: int = setting(1, "Seed of weights, order, dropout and splits.", least=0, most=2**32 - 1)
 
     def __post_init__(self) -> None:
         check_settings(self)

@@ -24,16 +24,16 @@ def load_language_models(paths: Sequence[Path], *, alone: bool = True) -> list[S
     for path, model in zip(paths, models, strict=True):
         if model.network.architecture.embedding_size == 0:
             raise ConfigError(
-                f"{path}: has no word vectors (--embedding-size 0), and a classifier needs some"
+                f"{path}: has no word vectors (--embedding-size 0), but a classifier needs them"
             )
     if len(models) == 2:
         models.sort(key=lambda model: model.direction == "backward")
         first, second = models
         names = f"{paths[0]} and {paths[1]}"
         if (first.direction, second.direction) != DIRECTIONS:
-            raise ConfigError(f"{names} read in one direction; train one of them with --backward")
+            raise ConfigError(f"{names} read in the same direction; train one of them with --backward")
         if first.pipeline != second.pipeline or first.vocabulary != second.vocabulary:
-            raise ConfigError(f"{names} are of different corpora; train them on the same one")
+            raise ConfigError(f"{names} were trained on different corpora; train both on one")
         if first.network.architecture != second.network.architecture:
             raise ConfigError(f"{names} have different architectures; train them alike")
     elif len(models) > 2:

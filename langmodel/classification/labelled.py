@@ -22,7 +22,7 @@ MARK = "__label__"
 
 HOW = (
     "give a table with the columns text and label (--column, --label-column), lines of "
-    f"`label {SEPARATOR} text`, a folder with a folder for each class, or LABEL=FILE for each class"
+    f"`label {SEPARATOR} text`, a folder with a subfolder per class, or LABEL=FILE for each class"
 )
 
 

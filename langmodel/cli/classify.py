@@ -14,7 +14,7 @@ from langmodel.text.decoding import UTF_8
 FORMATS = {
     "tsv": "the label, then the probability of every class",
     "jsonl": "an object per text",
-    "html": "a page on which every word shows how much it speaks for the label",
+    "html": "a page that shows how much each word speaks for the label",
 }
 
 
@@ -30,7 +30,7 @@ FORMATS = {
     help="; ".join(f"{name}: {what}" for name, what in FORMATS.items()) + ".",
 )
 @click.option("--header/--no-header", default=True, help="tsv: whether there is a header row.")
-@click.option("--column", default="text", show_default=True, help="Column or field of the text, of a table.")
+@click.option("--column", default="text", show_default=True, help="Column or field of the text, in a table.")
 @click.option("--encoding", default=UTF_8, show_default=True, metavar="NAME", help="Of the file.")
 @device_option
 @threads_option
@@ -44,7 +44,7 @@ def command(
     device: str,
     threads: int | None,
 ) -> None:
-    """Print the label of each text in FILE, or of each line of standard input, by the classifier MODEL.
+    """Print the label of each text in FILE, or of each line of standard input, as MODEL classifies it.
 
     FILE has a text per line, or is a table or a folder as for train-classifier.
     """

@@ -25,8 +25,8 @@ PAGE_STYLE = (
 def command(runs: tuple[Path, ...], svg: Path | None, html: Path | None) -> None:
     """Print what differs in the settings of several runs, and what each reached.
 
-    Perplexities stand beside each other only for runs on the same corpus; bits per character can be compared
-    across corpora of the same text.
+    Perplexities are compared only for runs on the same corpus; bits per character can be compared across
+    corpora of the same text.
     """
     summaries = [summary(run) for run in runs]
     table = comparison_rows(summaries)

@@ -41,11 +41,11 @@ def with_least_likely_marked(score: SentenceScore) -> str:
 @click.command("demo")
 @threads_option
 def command(threads: int | None) -> int:
-    """Preprocess, train, sample and score, on the English documentation inside this Python.
+    """Preprocess, train, sample and score, on the English documentation that comes with Python.
 
     Writes corpora/demo and checkpoints/demo in the current directory; trains for three minutes at most.
     """
-    print("1. preprocess: the English documentation inside this Python (pydoc:)\n", flush=True)
+    print("1. preprocess: the English documentation that comes with Python (pydoc:)\n", flush=True)
     corpus = langmodel.preprocess("pydoc:", CORPUS, case="keep", workers=1)
     print(corpus_report(corpus))
     print("\n2. train\n", flush=True)
@@ -61,7 +61,7 @@ def command(threads: int | None) -> int:
     for text in SENTENCES:
         score = lm.score(text)
         print(f"  {score.log_prob:8.2f}  {score.perplexity:8.1f}  {with_least_likely_marked(score)}")
-    print(f"\ncorpus in {CORPUS}, model in {RUN}. Go on with:\n")
+    print(f"\ncorpus in {CORPUS}, model in {RUN}. Try next:\n")
     print(f"  langmodel sample {RUN} -n 5 --prefix 'The method returns'")
     print(f"  echo 'This method is deprecated.' | langmodel score {RUN} --per-word")
     return 0

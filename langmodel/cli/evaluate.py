@@ -130,26 +130,26 @@ def print_scores(lm: LanguageModel, text: Iterable[str], file: str, context: str
 @click.command("evaluate")
 @model_argument
 @click.argument("data", required=False, metavar="[FILE|CORPUS_DIR]")
-@click.option("--split", type=Choice(["valid", "test"]), help="Of a corpus.  [default: valid]")
-@click.option("--context", type=Choice(CONTEXTS), help="Where the state is carried.  [default: as trained]")
+@click.option("--split", type=Choice(["valid", "test"]), help="Split of a corpus.  [default: valid]")
+@click.option("--context", type=Choice(CONTEXTS), help="How far the state is carried.  [default: as trained]")
 @click.option(
     "--adapt",
     type=Choice(list(ADAPTATIONS)),
-    help="Also with what is learnt at test time, tuned on the validation split. temperature: of the softmax. "
-    "cache: recent words are likelier. dynamic: the weights follow the text (minutes).",
+    help="Also adapt at test time, tuned on the validation split. temperature: rescale the softmax. "
+    "cache: recent words get likelier. dynamic: the weights follow the text (takes minutes).",
 )
 @click.option(
     "--open-vocabulary",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Also the perplexity over N words, UNK's probability shared out among those that the model lacks.",
+    help="Also the perplexity over N words, with UNK's probability split among those the model lacks.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
 @click.option(
     "--format",
     "format_",
     type=Choice(list(FORMATS)),
-    help="Of a FILE: every word, as `score` prints it, instead of a table. Lines without words are left out.",
+    help="For a FILE: every word, as `score` prints it, instead of a table. Lines without words are skipped.",
 )
 @click.option(
     "--sentences",
@@ -180,12 +180,12 @@ def command(
 ) -> None:
     """Print the perplexity of MODEL (a run directory or a .safetensors file) on a text or a split.
 
-    Without FILE or CORPUS_DIR, the corpus that the run was trained on. A FILE is anything that `preprocess`
-    takes, and is split into sentences as the model's corpus was.
+    Without FILE or CORPUS_DIR, the run's own corpus is used. A FILE is anything that `preprocess` takes, and
+    is split into sentences as the model's corpus was.
     """
     is_text = data is not None and not is_corpus(Path(data))
     if is_text and split is not None:
-        raise InputError(f"{data}: --split is of a corpus; leave it out")
+        raise InputError(f"{data}: --split is for a corpus; leave it out")
     if is_text and adapt is not None:
         raise InputError(f"{data}: --adapt is tuned on a validation split; give a corpus directory")
     if not is_text and format_ is not None:

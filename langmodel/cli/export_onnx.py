@@ -21,9 +21,9 @@ from langmodel.text.printable import printable
 def command(model: Path, output: Path, overwrite: bool) -> None:
     """Write the network of MODEL as an ONNX file.
 
-    It takes ids of shape (time, batch) and the state of every layer, and gives natural-log probabilities of
-    every next word and the state after. START (id 1) goes in first, and again after each END (id 2).
-    Vocabulary and tokenizer stand in the file's metadata, under `langmodel`.
+    It takes ids of shape (time, batch) and the state of every layer, and returns the natural-log probability
+    of every next word and the new state. START (id 1) goes in first, and again after each END (id 2).
+    Vocabulary and tokenizer are in the file's metadata, under `langmodel`.
     """
     if output.exists() and not overwrite:
         raise InputError(f"{output} exists; choose another -o, or add --overwrite")

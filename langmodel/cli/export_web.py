@@ -54,13 +54,13 @@ def _perplexity(lm: LanguageModel, text: Path | list[str]) -> float:
     type=Choice(FORMATS),
     default="int8",
     show_default=True,
-    help="int8: a byte per weight, a scale per row. float16: twice as large, and closer.",
+    help="int8: a byte per weight, a scale per row. float16: twice as large, but closer.",
 )
-@click.option("--title", help="Of the page.  [default: the model's name]")
+@click.option("--title", help="Title of the page.  [default: the model's name]")
 @click.option(
     "--judge-by",
     metavar="FILE|CORPUS",
-    help="Text on which to measure what rounding costs.  [default: the corpus of the run, if it is there]",
+    help="Text on which to measure the cost of rounding.  [default: the corpus of the run, if it is there]",
 )
 @click.option("--overwrite", is_flag=True, help="Replace a page that exists.")
 @threads_option
@@ -74,8 +74,8 @@ def command(
     threads: int | None,
 ) -> None:
     """Write MODEL as one HTML file that anyone can open: it writes sentences, suggests next words and judges
-    text in the browser, without a server or a network. It holds the vocabulary, and no other word of the
-    corpus.
+    text in the browser, without a server or a connection. It contains the vocabulary, but no other text of
+    the corpus.
     """
     if output.exists() and not overwrite:
         raise InputError(f"{output} exists; choose another -o, or add --overwrite")

@@ -12,7 +12,7 @@ from langmodel.text.sources import read_rows
 
 @click.command("import-model")
 @click.argument("weights", type=click.Path(path_type=Path), metavar="WEIGHTS.pt")
-@click.option("--vocabulary", required=True, metavar="WORDS.txt", help="Its words by index, one per line.")
+@click.option("--vocabulary", required=True, metavar="WORDS.txt", help="Words by index, one per line.")
 @click.option(
     "-o",
     "--output",
@@ -21,12 +21,12 @@ from langmodel.text.sources import read_rows
     metavar="MODEL.safetensors",
     help="The model file to write.",
 )
-@click.option("--lowercase", is_flag=True, help="Its texts were lower-cased.")
+@click.option("--lowercase", is_flag=True, help="The model was trained on lower-cased text.")
 def command(weights: Path, vocabulary: str, output: Path, lowercase: bool) -> None:
     """Turn a word language model of pytorch/examples, or one of neural-complexity, into a model file.
 
     WEIGHTS.pt holds the state dictionary alone, as `torch.save(model.state_dict(), ...)` writes it. WORDS.txt
-    is the model's own vocabulary, <eos> among its words; an RNN is taken to be one of tanh.
+    is the model's own vocabulary, including <eos>; an RNN is assumed to use tanh.
     """
     words = [line.strip() for line in read_rows(vocabulary) if line.strip()]
     saved = imported(read_state_dict(weights), words, weights.name, lowercase=lowercase)

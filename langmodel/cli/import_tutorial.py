@@ -13,7 +13,7 @@ from langmodel.text.sources import read_lines
 
 @click.command("import-tutorial")
 @click.argument("weights", type=click.Path(path_type=Path), metavar="WEIGHTS.npz")
-@click.option("--vocabulary", required=True, metavar="WORDS.txt", help="Its words by index, one per line.")
+@click.option("--vocabulary", required=True, metavar="WORDS.txt", help="Words by index, one per line.")
 @click.option(
     "-o",
     "--output",
@@ -25,8 +25,8 @@ from langmodel.text.sources import read_lines
 def command(weights: Path, vocabulary: str, output: Path) -> None:
     """Turn the weights that the RNN tutorial's code saved into a model that samples and scores.
 
-    WEIGHTS.npz holds U (hidden × words), V (words × hidden) and W (hidden × hidden). WORDS.txt has a
-    word a line; the last index is the unknown word, SENTENCE_START and SENTENCE_END are among the rest.
+    WEIGHTS.npz holds U (hidden × words), V (words × hidden) and W (hidden × hidden). WORDS.txt has
+    one word per line; the last is the unknown word, SENTENCE_START and SENTENCE_END are among the others.
     """
     words = [line.strip() for line in read_lines(vocabulary) if line.strip()]
     model, words_by_id = read_tutorial(weights, words, where=vocabulary)

@@ -22,7 +22,7 @@ def _check(corpus: Corpus) -> None:
     for finding in examine(corpus):
         faults += finding.is_fault
         print(f"{'! ' if finding.is_fault else '  '}{finding.text}")
-    print(f"{faults} to mend" if faults else "nothing to mend")
+    print(f"{faults} to fix" if faults else "nothing to fix")
 
 
 @click.command("info")
@@ -30,7 +30,7 @@ def _check(corpus: Corpus) -> None:
 @click.option(
     "--check",
     is_flag=True,
-    help="Of a corpus: unknown words by vocabulary size, duplicates, odd text, time per epoch.",
+    help="For a corpus: unknown words by vocabulary size, duplicates, odd text, time per epoch.",
 )
 def command(paths: tuple[Path, ...], check: bool) -> None:
     """Describe corpus directories, run directories and .safetensors files."""

@@ -26,24 +26,24 @@ COMMANDS = {
     "score": "log-probability of each input line",
     "next": "the likeliest next words, as you type",
     "stimuli": "surprisal of the regions of experimental sentences",
-    "rescore": "an n-best list with this model's scores in it",
+    "rescore": "an n-best list with this model's scores added",
     "tune-nbest": "weights for rescore, from a list with references",
-    "compare": "several runs: what differs, what was reached",
-    "serve": "a page to write, judge and compare on",
-    "export-web": "one HTML file that does so offline",
-    "train-classifier": "texts with labels -> a classifier",
+    "compare": "several runs side by side: settings and results",
+    "serve": "a web page for writing, judging and comparing",
+    "export-web": "one HTML file for writing and judging offline",
+    "train-classifier": "labelled texts -> a classifier",
     "classify": "a label and its probability for each text",
-    "evaluate-classifier": "accuracy and more on texts with labels",
+    "evaluate-classifier": "accuracy and more on labelled texts",
     "export-arpa": "a model's n-grams, for KenLM and SRILM",
     "export-onnx": "a model's network, for ONNX Runtime",
     "info": "what a corpus, a run or a model is",
-    "import-model": "weights of other programs' models -> a model",
+    "import-model": "another program's weights -> a model",
     "import-tutorial": "the RNN tutorial's weights -> a model",
-    "demo": "the four jobs on the built-in corpus",
+    "demo": "preprocess, train, sample and score, on a built-in corpus",
 }
 """Every verb, in the order of use, with its line of help; each lives in the module of its name."""
 
-OUT_OF_MEMORY = "in training, lower --batch-size, --bptt or --hidden-size; elsewhere, give shorter lines"
+OUT_OF_MEMORY = "when training, lower --batch-size, --bptt or --hidden-size; otherwise, give shorter lines"
 
 SIGNS_OF_FULL_MEMORY = ("out of memory", "can't allocate memory", "STATUS_ALLOC_FAILED")
 """In what PyTorch says, of the CPU's allocator, of CUDA's, and of cuBLAS and cuDNN."""

@@ -27,11 +27,11 @@ format_option = click.option(
 join_option = click.option(
     "--join",
     type=Choice(JOINS),
-    help="Make words of subword pieces: bpe marks them with @@, sentencepiece with \u2581.",
+    help="Join subword pieces into words: bpe marks them with @@, sentencepiece with \u2581.",
 )
 
 noise_option = click.option(
-    "--noise", "noise_file", metavar="FILE", help="Words that are none ([laugh]), one per line: left out."
+    "--noise", "noise_file", metavar="FILE", help="Non-words to leave out ([laugh]), one per line."
 )
 
 group_option = click.option(
@@ -42,7 +42,7 @@ open_vocabulary_option = click.option(
     "--open-vocabulary",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Of N words: UNK's probability is shared out among those that the model lacks.",
+    help="Assume N words: UNK's probability is split among those that the model lacks.",
 )
 
 
@@ -64,7 +64,7 @@ def read_hypotheses(
 
 def refuse_needless_group(format_: str, group: int | None) -> None:
     if group is not None and format_ != "opennmt":
-        raise ConfigError(f"--group is for --format opennmt; {format_} lists say it themselves. Leave it out")
+        raise ConfigError(f"--group is for --format opennmt; {format_} lists need none. Leave it out")
 
 
 def log_probs(
@@ -79,6 +79,6 @@ def log_probs(
         words = sum(map(len, tokenized))
         shown = ", ".join(word for word, _ in unknown.most_common(SHOWN_WORDS))
         counted = f"{unknown.total():,} of {words:,} words ({unknown.total() / words:.1%})"
-        hint = "" if open_vocabulary else ". As UNK they are likely: see --open-vocabulary"
-        print(f"note: the model does not know {counted}, {shown} above all{hint}", file=sys.stderr)
+        hint = "" if open_vocabulary else ". As UNK they look too likely: see --open-vocabulary"
+        print(f"note: the model does not know {counted}, mostly {shown}{hint}", file=sys.stderr)
     return scores

@@ -22,7 +22,7 @@ def typed_lines() -> Iterator[str]:
     Raises InputError where it is closed or not text.
     """
     if sys.stdin is None:
-        raise InputError("standard input is closed; give the lines there")
+        raise InputError("standard input is closed; pipe the lines in")
     asks = sys.stdin.isatty()
     encoding = sys.stdin.encoding if asks else "utf-8-sig"
     for number in count(1):
@@ -57,9 +57,9 @@ def next_table(lm: LanguageModel, context: str, k: int) -> str:
 def command(model: Path, k: int, network_only: bool, device: str, threads: int | None) -> None:
     """Print the likeliest next words after each line of standard input, the beginning of a sentence.
 
-    On a terminal, type a beginning and Enter; nothing and Enter asks for a first word; Ctrl-D ends.
+    On a terminal, type a beginning and press Enter; an empty line asks for a first word; Ctrl-D quits.
     </s> is the end of the sentence, <unk> any word that the model does not know. Answers to several lines of
-    a file stand apart by a blank line.
+    a file are separated by a blank line.
     """
     prepare_cpu(threads)
     lm = load(model, device, network_only=network_only)

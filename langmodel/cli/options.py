@@ -85,7 +85,7 @@ class Several(_TupleParameter):
         try:
             return tuple(self.kind(part) for part in str(value).split(","))
         except ValueError:
-            self.fail(f"{value!r} is not {self.called}, nor several with commas between", param, ctx)
+            self.fail(f"{value!r} is not {self.called}, nor several separated by commas", param, ctx)
 
 
 CALLED = {int: "a whole number", float: "a number", str: "a name"}
@@ -103,7 +103,7 @@ def reading_options(command: F) -> F:
         (
             click.option("--column", help="Column of a .csv or .tsv that holds the text.  [default: text]"),
             click.option("--field", help="Field of a .jsonl that holds the text.  [default: text]"),
-            click.option("--encoding", metavar="NAME", help="Of the text, as in cp1252.  [default: utf-8]"),
+            click.option("--encoding", metavar="NAME", help="Of the text, e.g. cp1252.  [default: utf-8]"),
             click.option(
                 "--clean",
                 type=Choice(CLEANERS),

@@ -18,31 +18,31 @@ from langmodel.text.tokenizers import TOKENIZERS
 @click.command("preprocess")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Corpus directory.")
-@setting(PreprocessConfig, "--vocabulary-size", "Rows, the three special tokens included.")
+@setting(PreprocessConfig, "--vocabulary-size", "Rows, including the three special tokens.")
 @setting(
     PreprocessConfig,
     "--min-count",
     "Rarer words become UNK.",
     type=int,
-    shown_default="2 where otherwise no word would, else 1",
+    shown_default="2 if all words would fit, else 1",
 )
 @setting(
     PreprocessConfig,
     "--tokenizer",
-    "What splits a sentence. module:function: a function of your own; set LANGMODEL_TOKENIZER to it.",
+    "What splits a sentence. module:function: your own function; set LANGMODEL_TOKENIZER to it too.",
     metavar=f"{'|'.join(TOKENIZERS)}|module:function",
 )
-@setting(PreprocessConfig, "--sentences", "What splits a text.", type=Choice(list(SENTENCES)))
+@setting(PreprocessConfig, "--sentences", "What splits a text into sentences.", type=Choice(list(SENTENCES)))
 @setting(
     PreprocessConfig,
     "--case",
-    "lower: fold it. keep: words as written. true: only the first word of a sentence changes, to how it is "
-    "mostly written elsewhere.",
+    "lower: lower-case all. keep: words as written. true: only the first word of a sentence changes, to its "
+    "usual spelling elsewhere.",
     type=Choice(CASES),
     shown_default="true with the tokenizers nltk and toktok, else keep",
 )
 @click.option("--lowercase/--no-lowercase", default=None, help="Short for --case lower, --case keep.")
-@setting(PreprocessConfig, "--unk-token", "Text that means unknown, as in <unk>.", type=str)
+@setting(PreprocessConfig, "--unk-token", "Text that stands for an unknown word, such as <unk>.", type=str)
 @click.option("--valid", metavar="FILE", help="Validation text; without it a fraction is held out.")
 @click.option("--test", metavar="FILE", help="Test text; without it a fraction is held out.")
 @setting(PreprocessConfig, "--valid-fraction", "Held out for validation.")
@@ -50,21 +50,21 @@ from langmodel.text.tokenizers import TOKENIZERS
 @setting(
     PreprocessConfig,
     "--split-by",
-    "What is held out whole; auto: documents of a collection, lines of a file.",
+    "Unit that is held out whole; auto: documents of a collection, lines of a file.",
     type=Choice(SPLIT_BY),
 )
 @click.option(
     "--vocabulary-from",
     metavar="MODEL|CORPUS_DIR",
     type=click.Path(path_type=Path),
-    help="Take words, tokenizer, sentences and case from there, for train --from.",
+    help="Reuse its vocabulary, tokenizer, sentence splitter and case, for train --from.",
 )
 @reading_options
-@click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: all usable cores]")
+@click.option("--workers", type=click.IntRange(min=1), help="Worker processes.  [default: all usable cores]")
 @click.option(
     "--cluster",
     metavar="tcp://HOST:PORT|local:N",
-    help="A Dask scheduler whose workers tokenize, or N processes here under one; the same bytes.",
+    help="Tokenize on a Dask scheduler's workers, or on N local ones; the output is the same.",
 )
 @setting(PreprocessConfig, "--seed", "Decides what is held out.")
 def command(
@@ -86,8 +86,8 @@ def command(
 
     A SOURCE is a text file (plain, .gz, .bz2 or .xz; .csv, .tsv and .jsonl by column or field), a folder,
     .zip or .tar of such files, `-` for standard input, nltk:NAME for an installed NLTK corpus, or pydoc: for
-    the English documentation inside this Python (pydoc:numpy,torch adds installed packages). A corpus that is
-    in the output directory already is replaced.
+    the English documentation that comes with Python (pydoc:numpy,torch adds installed packages). An existing
+    corpus in the output directory is replaced.
     """
     corpus = run_preprocess(
         sources,

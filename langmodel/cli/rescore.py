@@ -50,10 +50,10 @@ def in_order(scored: Sequence[Rescored], rerank: bool, one_best: bool) -> Iterat
 @click.option(
     "--weight",
     type=FINITE,
-    help="Put scores together: own + weight x (language model) + bonus x words.  [default: 1 with --rerank]",
+    help="Combine scores: own + weight x (language model) + bonus x words.  [default: 1 with --rerank]",
 )
 @click.option(
-    "--bonus", type=FINITE, default=0.0, show_default=True, help="For each word, in nats (log10 times 2.303)."
+    "--bonus", type=FINITE, default=0.0, show_default=True, help="Per word, in nats (log10 times 2.303)."
 )
 @click.option(
     "--share",
@@ -61,10 +61,10 @@ def in_order(scored: Sequence[Rescored], rerank: bool, one_best: bool) -> Iterat
     metavar="0 to 1",
     default=1.0,
     show_default=True,
-    help="srilm: this model's share beside the list's own language model score.",
+    help="srilm: this model's share; the rest is the list's own language model score.",
 )
-@click.option("--rerank", is_flag=True, help="The best of each list first.  [default: order kept]")
-@click.option("--one-best", is_flag=True, help="Only the best of each list: its text, kaldi's with the id.")
+@click.option("--rerank", is_flag=True, help="Put the best of each list first.  [default: order kept]")
+@click.option("--one-best", is_flag=True, help="Only the best of each list: its text (kaldi: after its id).")
 @network_only_option
 @device_option
 @threads_option
@@ -85,9 +85,9 @@ def command(
     device: str,
     threads: int | None,
 ) -> None:
-    """Score every hypothesis of an n-best list (FILE, or standard input) with MODEL; write the list again.
+    """Score every hypothesis of an n-best list (FILE, or standard input) with MODEL; print the list anew.
 
-    Nothing is written before the whole list has been read and found to be sound.
+    Nothing is printed before the whole list has been read and checked.
     """
     chosen = NBEST_FORMATS[format_]
     refuse_needless_group(format_, group)
@@ -104,10 +104,10 @@ def command(
     )
     if chosen.keeps_lm_apart and combine is not None and not (rerank or one_best):
         raise ConfigError(
-            f"{format_} lists keep their scores apart, so --weight changes none; add --rerank or --one-best"
+            f"{format_} lists keep their scores apart, so --weight does nothing; add --rerank or --one-best"
         )
     if combine is None and (bonus or share < 1):
-        raise ConfigError("--bonus and --share are for scores that are put together; add --weight")
+        raise ConfigError("--bonus and --share are for combined scores; add --weight")
     hypotheses = read_hypotheses([file], format_, group, join, read_noise(noise_file))
     prepare_cpu(threads)
     scores = log_probs(load(model, device, network_only=network_only), hypotheses, open_vocabulary)

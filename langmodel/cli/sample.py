@@ -118,27 +118,27 @@ FORMATS = {
     type=click.IntRange(min=0),
     help=f"How many.  [default: {DEFAULT_COUNT}; {DEFAULT_PASSAGES} with --sentences]",
 )
-@click.option("--prefix", default="", help="How every sentence begins.")
+@click.option("--prefix", default="", help="Text that every sentence begins with.")
 @settings_options(SamplingSettings)
-@click.option("--prefixes", type=click.Path(path_type=Path), help="A file of prefixes; -n for each.")
-@click.option("--include", multiple=True, metavar="WORD", help="Only sentences with it. Repeatable.")
-@click.option("--ban", multiple=True, metavar="WORD", help="Never draw it. Repeatable.")
-@click.option("--ban-file", type=click.Path(path_type=Path), help="A file of such words.")
+@click.option("--prefixes", type=click.Path(path_type=Path), help="A file of prefixes; draws -n for each.")
+@click.option("--include", multiple=True, metavar="WORD", help="Only sentences with this word. Repeatable.")
+@click.option("--ban", multiple=True, metavar="WORD", help="Never draw this word. Repeatable.")
+@click.option("--ban-file", type=click.Path(path_type=Path), help="A file of words to ban, one per line.")
 @click.option(
     "--max-overlap",
     type=click.IntRange(1, MAX_OVERLAP),
     metavar="N",
-    help="Draw again what copies more than N words in a row from the training text.",
+    help="Redraw sentences that copy more than N words in a row from the training text.",
 )
 @click.option(
     "--novelty",
     is_flag=True,
-    help=f"jsonl: the longest run of words copied from the training text; counts to {MAX_OVERLAP + 1}.",
+    help=f"jsonl: add the longest run of words copied from the training text, up to {MAX_OVERLAP + 1}.",
 )
 @click.option(
     "--corpus",
     type=click.Path(path_type=Path),
-    help="For --max-overlap, --novelty and copy-rare. [default: the run's]",
+    help="Training corpus, for --max-overlap, --novelty and copy-rare.  [default: the run's]",
 )
 @click.option(
     "--beam",
@@ -157,7 +157,7 @@ FORMATS = {
     type=Choice(list(FORMATS)),
     default="text",
     show_default=True,
-    help="text: put together as prose. tokens: words with blanks. jsonl: with ln p of what follows a prefix.",
+    help="text: prose. tokens: words separated by spaces. jsonl: with ln p of what follows a prefix.",
 )
 @network_only_option
 @device_option
@@ -183,13 +183,13 @@ def command(
 ) -> None:
     """Draw sentences from MODEL, a run directory or a .safetensors file.
 
-    With n-grams beside its network, a model writes more fluently, and now and then copies a short sentence of
-    its text whole: --max-overlap 4 limits that, --network-only avoids it.
+    With n-grams beside its network, a model writes more fluently, but sometimes copies a short training
+    sentence whole: --max-overlap 4 limits that, --network-only avoids it.
     """
     if prefix and prefixes:
-        raise ConfigError("--prefix and --prefixes exclude each other")
+        raise ConfigError("--prefix and --prefixes cannot be combined")
     if novelty and format_ != "jsonl":
-        raise ConfigError("--novelty is for --format jsonl; add it")
+        raise ConfigError("--novelty needs --format jsonl")
     job = SamplingJob(
         settings=SamplingSettings(**given(settings)),
         given=given(settings),
@@ -213,7 +213,7 @@ def command(
     for sentence in counted(work.sentences(), "sampling", unit="sentences", total=total, answered=True):
         print(FORMATS[format_](sentence))
     if work.filled:
-        print(f"note: {work.filled:,} words are not the model's but rare words of the text", file=sys.stderr)
+        print(f"note: {work.filled:,} unknown words were replaced by rare words of the text", file=sys.stderr)
     if work.drawn > work.kept or (work.drawn and (include or max_overlap)):
         share = work.kept / work.drawn
         print(f"kept {work.kept:,} of {work.drawn:,} sentences drawn ({share:.1%})", file=sys.stderr)

@@ -52,20 +52,20 @@ from langmodel.text.sources import read_documents
 @click.option(
     "--base",
     type=Choice(list(LN_OF_BASE)),
-    help="Of logarithms, in tsv and jsonl.  [default: e]",
+    help="Base of logarithms, in tsv and jsonl.  [default: e]",
 )
 @click.option("--per-word", is_flag=True, help="tsv: a row for every word and for END (</s>).")
 @click.option(
     "--words",
     "written",
     is_flag=True,
-    help="tsv: a row for every whitespace word of the text, its parts summed, for reading times.",
+    help="tsv: a row for every whitespace-separated word, its parts summed, for reading times.",
 )
 @click.option("--mask-unknown", is_flag=True, help="lm-zoo, neural-complexity: show unknown words as <unk>.")
 @click.option(
     "--color",
     is_flag=True,
-    help="The words alone, coloured by surprisal, on a terminal; plain elsewhere, and where NO_COLOR is set.",
+    help="Only the words, coloured by surprisal on a terminal; plain elsewhere, or if NO_COLOR is set.",
 )
 @click.option("--header/--no-header", default=True, help="tsv: whether there is a header row.")
 @click.option(
@@ -75,7 +75,7 @@ from langmodel.text.sources import read_documents
     show_default=True,
     help="srilm: 0 the file's summary, 1 each sentence's, 2 each word's.",
 )
-@click.option("--srilm-unk", is_flag=True, help="srilm: as with -unk, <unk> is a word like others.")
+@click.option("--srilm-unk", is_flag=True, help="srilm: as with -unk, <unk> is a word like any other.")
 @click.option(
     "--context",
     type=Choice(CONTEXTS),
@@ -127,7 +127,7 @@ def command(
     """Print the log-probability of each line of FILE, or of standard input, under MODEL.
 
     A line is one sentence; its END is counted, START is not. Blank lines get a row too: P(END | START).
-    FILE is anything that `preprocess` takes; of a table, the lines of its cells.
+    FILE is anything that `preprocess` takes; in a table, each line of a cell is one.
     """
     for flag, is_given, formats in (
         ("--base", base is not None, ("tsv", "jsonl")),
@@ -141,9 +141,9 @@ def command(
         if is_given and format_ not in formats:
             raise ConfigError(f"{flag} is for --format {' and '.join(formats)}; leave it out")
     if per_word and written:
-        raise ConfigError("--per-word and --words exclude each other")
+        raise ConfigError("--per-word and --words cannot be combined")
     if workers > 1 and (context != "sentence" or device not in ("auto", "cpu")):
-        raise ConfigError("--workers are for --context sentence on a CPU; leave it out")
+        raise ConfigError("--workers is for --context sentence on a CPU; leave it out")
     prepare_cpu(threads)
     lm = load(model, "cpu" if workers > 1 else device, network_only=network_only)
     splits = sentences != "line"

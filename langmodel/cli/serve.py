@@ -29,7 +29,7 @@ EVERY_ADDRESS = ("0.0.0.0", "::", "")  # noqa: S104
     "--allow-host",
     multiple=True,
     metavar="NAME",
-    help="A further name under which browsers reach the server.",
+    help="Another name by which browsers reach the server. Repeatable.",
 )
 @click.option("--open", "opens", is_flag=True, help="Open the page in a browser.")
 @network_only_option
@@ -45,8 +45,8 @@ def command(
     device: str,
     threads: int | None,
 ) -> None:
-    """Serve a page on which one writes with the models, sees the likeliest next words, judges text and
-    compares. GET /api describes the JSON API. Ctrl-C ends.
+    """Serve a web page for writing with the models, seeing the likeliest next words, judging text and
+    comparing models. GET /api describes the JSON API. Ctrl-C stops the server.
     """
     try:
         from langmodel.web.server import LOOPBACK, listening_socket, serve
@@ -62,7 +62,7 @@ def command(
 
         def announce() -> None:
             names = ", ".join(printable(name) for name in served)
-            print(f"serving {names} at {address} (Ctrl-C ends)", file=sys.stderr, flush=True)
+            print(f"serving {names} at {address} (Ctrl-C to stop)", file=sys.stderr, flush=True)
             if opens:
                 threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
 

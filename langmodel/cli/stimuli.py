@@ -97,7 +97,7 @@ def _refuse_what_does_not_go_together(
             f"files of {len(kinds)} formats ({', '.join(sorted(kinds))}); give one format at a time"
         )
     if len(experiments) > 1 and not compares:
-        raise ConfigError("several files are for BLiMP and for SyntaxGym's JSON; give one at a time")
+        raise ConfigError("several files work only for BLiMP and SyntaxGym's JSON; give one at a time")
     if excludes_oov and not compares:
         raise ConfigError("--exclude-oov is for accuracies; add --expect, or leave it out")
 
@@ -109,7 +109,7 @@ def _refuse_what_does_not_go_together(
     "--format",
     "format_",
     type=Choice([*FORMATS, WORDS]),
-    help="Of the files; words: a table with a row per word.  [default: by content]",
+    help="Format of the files; words: a table with a row per word.  [default: by content]",
 )
 @click.option("--base", type=Choice(list(LN_OF_BASE)), default="2", show_default=True, help="Of logarithms.")
 @click.option(
@@ -117,20 +117,20 @@ def _refuse_what_does_not_go_together(
     type=click.IntRange(0, 100),
     default=2,
     show_default=True,
-    help="Columns with the surprisal of the regions that follow.",
+    help="How many columns to add, with the surprisal of the regions that follow.",
 )
-@click.option("--regions", is_flag=True, help="Of BLiMP and SyntaxGym: the table of regions.")
+@click.option("--regions", is_flag=True, help="For BLiMP and SyntaxGym: print the table of regions.")
 @click.option(
     "--expect",
     metavar="CONDITION",
-    help="Instead of the table, how often this condition is likelier than each other one of its item.",
+    help="Instead of the table, how often this condition is likelier than each other one of the same item.",
 )
 @click.option("--at", "region", type=click.IntRange(min=1), help="With --expect: compare this region only.")
 @click.option(
     "--open-vocabulary",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Share the probability of unknown words out among those of N words that the model lacks.",
+    help="Assume N words: UNK's probability is split among those that the model lacks.",
 )
 @click.option("--exclude-oov", is_flag=True, help="Leave out items with a word that the model does not know.")
 @click.option(
@@ -159,10 +159,10 @@ def command(
     device: str,
     threads: int | None,
 ) -> None:
-    """Print the summed surprisal of each region of the sentences in FILE under MODEL, or how often it agrees.
+    """Print the summed surprisal of each region of the sentences in FILE under MODEL, or its accuracy.
 
     \b
-    FILE is, by its content or by --format,
+    FILE is one of these, told apart by its content or by --format:
       csv            columns item, condition and regions: The keys|to the cabinet|are
       blimp          JSON lines with sentence_good and sentence_bad: accuracy by paradigm and field
       syntaxgym      a suite in JSON: the share of items in which its predictions hold
@@ -171,10 +171,10 @@ def command(
     A row for END (</s>) completes each sentence of regions: its rows add up to the sentence's own surprisal.
     """
     if region is not None and expect is None:
-        raise ConfigError("--at is for --expect; add it")
+        raise ConfigError("--at needs --expect")
     if format_ == WORDS:
         if len(files) > 1 or expect is not None or exclude_oov or open_vocabulary is not None:
-            raise ConfigError("--format words takes one file, and no other option than --base and --context")
+            raise ConfigError("--format words takes one file, and no options but --base and --context")
         table = read_word_table(files[0])
         prepare_cpu(threads)
         lines = with_surprisal(load(model, device, network_only=network_only), table, base, context)

@@ -106,7 +106,7 @@ class _Command(Sections):
 @click.option(
     "--minutes",
     type=float,
-    help="Plan epochs and schedule so that the run ends after this long; it says how many.",
+    help="Plan epochs and schedule so that the run takes this long; the plan is printed.",
 )
 @click.option(
     "--max-minutes", type=float, help="Stop, evaluate and save after this long, wherever the run is."
@@ -116,18 +116,18 @@ class _Command(Sections):
     "from_model",
     type=click.Path(path_type=Path),
     metavar="MODEL",
-    help="Begin with a trained model's weights; its cell and sizes are taken over.",
+    help="Start from a trained model's weights, with its cell and sizes.",
 )
 @click.option(
     "--resume",
     is_flag=True,
-    help="Go on where the run in the directory stopped; with more --epochs, make it longer. --resume auto "
-    "begins a run where there is none: for what starts a command again by itself, as torchrun does.",
+    help="Continue the run in the directory; with more --epochs, make it longer. --resume auto starts a "
+    "run if there is none: for launchers that restart a command by themselves, such as torchrun.",
 )
 @click.option("--resume-auto", is_flag=True, hidden=True, help="What --resume auto becomes.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in the directory.")
-@click.option("--baselines/--no-baselines", default=True, help="Compare the result with n-grams in the end.")
-@click.option("--tensorboard", is_flag=True, help="Write the evaluations for TensorBoard too.")
+@click.option("--baselines/--no-baselines", default=True, help="Compare the result with n-grams at the end.")
+@click.option("--tensorboard", is_flag=True, help="Also write the evaluations for TensorBoard.")
 @device_option
 @threads_option
 def command(
@@ -149,7 +149,7 @@ def command(
 ) -> int:
     """Train a network on CORPUS_DIR; write its best and last state, metrics and curves.
 
-    Ctrl-C stops and saves; --resume goes on, with the same bits as if nothing had happened.
+    Ctrl-C stops and saves; --resume continues, bit for bit as if the run had never stopped.
     """
     arpa = settings.pop("ngrams") if isinstance(settings["ngrams"], Path) else None
     if arpa is not None and not arpa.is_file():

@@ -69,7 +69,7 @@ class _Command(Sections):
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Run directory.")
 @click.option("--preset", type=Choice(PRESETS), help="Named settings, listed above; flags win.")
 @click.option(
-    "--valid", multiple=True, metavar="DATA", help="Validation texts; else some of DATA are held out."
+    "--valid", multiple=True, metavar="DATA", help="Validation texts; without them, part of DATA is held out."
 )
 @click.option("--test", multiple=True, metavar="DATA", help="Test texts, judged at the end.")
 @click.option(
@@ -80,7 +80,7 @@ class _Command(Sections):
     help="Share of each class that is held out for validation.",
 )
 @click.option(
-    "--folds", type=click.IntRange(2), help="Cross-validation: so many classifiers, and their mean."
+    "--folds", type=click.IntRange(2), help="Cross-validation: train this many classifiers, report the mean."
 )
 @labelled_options
 @click.option("--unlabelled", multiple=True, metavar="FILE", help="More texts, one per line, or as DATA.")
@@ -88,7 +88,7 @@ class _Command(Sections):
     "--labels",
     type=click.IntRange(2),
     metavar="N",
-    help="Use the labels of N texts; the others count as unlabelled.",
+    help="Use the labels of only N texts; the others count as unlabelled.",
 )
 @click.option(
     "--from",
@@ -96,12 +96,12 @@ class _Command(Sections):
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="MODEL",
-    help="Begin with a language model; twice: with one that reads forward and one that reads backward.",
+    help="Start from a language model; given twice, from a forward one and a backward one.",
 )
 @settings_options(ClassifierConfig)
-@click.option("--resume", is_flag=True, help="Go on where the run in the directory stopped.")
+@click.option("--resume", is_flag=True, help="Continue the run in the directory.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in the directory.")
-@click.option("--compare/--no-compare", default=True, help="End with a comparison with a bag of words.")
+@click.option("--compare/--no-compare", default=True, help="At the end, compare with bag-of-words models.")
 @device_option
 @threads_option
 def command(

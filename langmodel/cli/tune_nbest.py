@@ -102,12 +102,12 @@ def command(
     device: str,
     threads: int | None,
 ) -> None:
-    """Find --weight, --bonus and --share of `rescore` on NBEST files; REFERENCES has a line for each list.
+    """Find --weight, --bonus and --share for `rescore` on NBEST files; REFERENCES has a line for each list.
 
-    An SRILM file is one list: name one per line, in order, or begin each line with its file's name.
-    A kaldi or utterance reference begins with its utterance, in any order; hyporadise files hold theirs.
+    An SRILM file is one list: its line follows the order of the files, or begins with the file's name.
+    A kaldi or utterance reference begins with its utterance, in any order; hyporadise files contain theirs.
 
-    Prints the word error rate of the lists as they are and as they become. Report it on other data.
+    Prints the word error rate before and after. Report final results on other data.
     """
     chosen = NBEST_FORMATS[format_]
     refuse_needless_group(format_, group)
@@ -140,7 +140,7 @@ def command(
             [
                 ("word error rate before", rate(tuned.errors_before)),
                 ("word error rate after", rate(tuned.errors_after)),
-                ("at best", rate(tuned.errors_least)),
+                ("best possible", rate(tuned.errors_least)),
                 ("use", flags),
             ]
         )

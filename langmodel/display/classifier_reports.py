@@ -28,7 +28,7 @@ def comparison(found: Judgement, together: float | None, bags: Sequence[BagResul
         best = max(bags, key=lambda bag: bag.accuracy)
         if best.accuracy > found.accuracy:
             lines.append(
-                f"{best.name} is better than this network: for these texts, a bag of words may do; or give "
+                f"{best.name} is better than this network: for these texts, it may be enough; or give "
                 "the network more to read (--semi pretrain --unlabelled, --from)"
             )
     return "\n".join(lines)

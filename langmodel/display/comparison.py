@@ -80,7 +80,7 @@ def summary(directory: Path) -> RunSummary:
         raise InputError(f"{directory}: not a run directory; give what `langmodel train -o` made")
     if run.get("kind") == "classifier":
         raise InputError(
-            f"{directory}: the run of a classifier, and compare is for language models; judge it with "
+            f"{directory}: a classifier's run, and compare is for language models; use "
             "`langmodel evaluate-classifier`"
         )
     best = directory / BEST

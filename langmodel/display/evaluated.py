@@ -84,5 +84,5 @@ class Evaluated:
             over = "" if self.opened is None else ", open vocabulary"
             rows.append(("bits per character", f"{self.bits:.4f} ({self.characters:,} with line ends{over})"))
         elif self.characters:
-            rows.append(("bits per character", "none that compares with other models: add --open-vocabulary"))
+            rows.append(("bits per character", "not comparable with other models: add --open-vocabulary"))
         return rows_as_text(rows)

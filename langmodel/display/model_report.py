@@ -64,8 +64,8 @@ def model_facts(saved: SavedModel) -> list[tuple[str, str]]:
 def shown_softmax(a: Architecture) -> str:
     if not a.bands:
         return "exact"
-    bands = ", ".join(f"{band.stop - band.start:,} in {band.size}" for band in a.bands)
-    return f"adaptive: {a.head_rows:,} rows in {a.embedding_size} numbers, {bands}"
+    bands = ", ".join(f"{band.stop - band.start:,} of {band.size}" for band in a.bands)
+    return f"adaptive: {a.head_rows:,} rows of width {a.embedding_size}, {bands}"
 
 
 def _shown_machine(provenance: dict[str, Any]) -> str:

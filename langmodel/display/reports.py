@@ -34,12 +34,12 @@ def corpus_report(corpus: Corpus) -> str:
         ),
         ("rarest word", f"{rarest!r}, seen {count:,} time{'s' if count != 1 else ''}"),
         (
-            "cut by",
+            "split by",
             f"{corpus.pipeline.tokenizer} tokenizer, sentences by {splitter}"
             + f", {corpus.pipeline.shown_case}",
         ),
         ("written to", str(corpus.path)),
     ]
     if not corpus.statistics["valid"].tokens:
-        rows.append(("note", "no validation split; training judges itself by its own loss"))
+        rows.append(("note", "no validation split; training is judged by its own loss"))
     return "\n".join(lines) + "\n" + rows_as_text(rows)

@@ -70,7 +70,7 @@ def imported(
             f"{where}: {len(encoder):,} vectors, but {len(words):,} words; give the model's own vocabulary"
         )
     if len(set(words)) != len(words):
-        raise InputError(f"{where}: a word stands twice in the vocabulary")
+        raise InputError(f"{where}: a word appears twice in the vocabulary")
     end = next((words.index(name) for name in END_NAMES if name in words), None)
     if end is None:
         raise InputError(f"{where}: the vocabulary has no {' or '.join(END_NAMES)}")
@@ -112,14 +112,14 @@ def _architecture(weights: Mapping[str, Tensor], where: str, rows: int) -> Archi
     for layer in range(layers):
         matrix = weights.get(f"rnn.weight_hh_l{layer}")
         if matrix is None or matrix.dim() != 2 or not matrix.shape[1]:
-            raise InputError(f"{where}: rnn.weight_hh_l{layer} is missing or no matrix")
+            raise InputError(f"{where}: rnn.weight_hh_l{layer} is missing or not a matrix")
         sizes.append(matrix.shape[1])
     gates, rest = divmod(len(weights["rnn.weight_hh_l0"]), sizes[0])
     if gates not in CELL_OF_GATES or rest:
-        raise InputError(f"{where}: rnn.weight_hh_l0 is of no RNN, GRU or LSTM")
+        raise InputError(f"{where}: rnn.weight_hh_l0 does not fit an RNN, GRU or LSTM")
     encoder, decoder = weights["encoder.weight"], weights["decoder.weight"]
     if encoder.dim() != 2 or decoder.dim() != 2 or len(encoder) != len(decoder):
-        raise InputError(f"{where}: encoder and decoder are of different vocabularies")
+        raise InputError(f"{where}: encoder and decoder have different vocabularies")
     return Architecture(
         vocabulary_size=rows,
         cell=CELL_OF_GATES[gates],

@@ -101,7 +101,7 @@ def _table(
     if missing:
         raise InputError(
             f"{file}: no column {', '.join(missing)}; expected {','.join(columns)} in the first row, "
-            "with commas, semicolons or tabs between; BLiMP and SyntaxGym's JSON are read too"
+            "separated by commas, semicolons or tabs; BLiMP and SyntaxGym's JSON are read too"
         )
     return _rows(rows, len(header), file), header
 
@@ -187,7 +187,7 @@ def _read_suite(lines: Iterable[str], file: str) -> Experiment:
             f"{file}: not a SyntaxGym suite ({error!r:.100}); it needs items with conditions with regions"
         ) from None
     if metric not in METRICS:
-        raise InputError(f"{file}: metric {metric!r:.40} is none of {', '.join(METRICS)}")
+        raise InputError(f"{file}: metric {metric!r:.40} is not one of {', '.join(METRICS)}")
     if not all(isinstance(formula, str) for formula in formulas):
         raise InputError(f"{file}: a formula is not text")
     try:

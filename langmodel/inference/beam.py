@@ -69,5 +69,5 @@ def beam_search(
         hidden_1BO, state = network(torch.tensor([ids], device=network.device), state)
         hidden_BO = hidden_1BO[0]
     if not finished:
-        raise SamplingError("every word is ruled out; lower --min-length or ban less")
+        raise SamplingError("every word is ruled out; lower --min-length or ban fewer words")
     return finished

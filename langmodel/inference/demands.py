@@ -47,7 +47,7 @@ def avoids(part: Sequence[int], word: str, given: int) -> Demand:
     return Demand(
         lambda ids: not _stands_in(ids[first:], part),
         f"were free of {word!r}",
-        "ban less, or begin otherwise",
+        "ban fewer words, or use another prefix",
     )
 
 

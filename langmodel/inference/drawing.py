@@ -56,7 +56,7 @@ class SamplingRequest:
         if self.settings.unk == "copy-rare" and not (self.rare_words and self.rare_words.words):
             raise ConfigError("copy-rare needs words that fell outside the vocabulary, and there are none")
         if self.most_copied is not None and self.copies is None:
-            raise ConfigError("a limit on what is copied needs the text: give copies too")
+            raise ConfigError("most_copied needs the training text: give copies too")
 
 
 def draw(
@@ -123,7 +123,7 @@ def _demands(
 def _known(word: str, pipeline: Pipeline, vocabulary: Vocabulary) -> list[int]:
     ids = spelled(word, pipeline, vocabulary)
     if not ids or ids == [UNK_ID]:
-        raise ConfigError(f"the word {word!r} is not in the vocabulary; no sentence can have it")
+        raise ConfigError(f"the word {word!r} is not in the vocabulary; no sentence can contain it")
     return ids
 
 

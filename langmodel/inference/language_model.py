@@ -103,7 +103,7 @@ class LanguageModel:
     def score(self, text: str | list[str] | tuple[str, ...]) -> SentenceScore | Scores:
         """Natural-log probability of `text` and END, given START; the empty text is P(END | START).
 
-        Of several texts, each by itself. Words come with rank, entropy and what was expected in their place.
+        Several texts are scored separately. Words come with rank, entropy and the words expected instead.
         """
         if isinstance(text, str):
             return next(self.score_lines([text], detail="expected"))
@@ -112,7 +112,7 @@ class LanguageModel:
     def score_lines(
         self, lines: Iterable[str], context: str = "sentence", *, detail: str = "log_prob"
     ) -> Iterator[SentenceScore]:
-        """A score for every line, in order, read as they are asked for.
+        """A score for every line, in order, read lazily.
 
         `context=sentence` starts each line from the zero state; `document` carries the state on. `detail`:
         `log_prob` alone, `rank` with each word's rank and the entropy before it, or `expected` with the
@@ -129,7 +129,7 @@ class LanguageModel:
         )
 
     def log_probs(self, texts: Sequence[str], *, open_vocabulary: int | None = None) -> list[float]:
-        """The log_prob of each text's score; beginnings that texts share are computed once.
+        """The log_prob of each text's score; shared beginnings are computed once.
 
         With an `open_vocabulary` of N words, UNK's probability is shared out equally among those of them that
         the model lacks. Raises ConfigError if there are none.
@@ -146,7 +146,7 @@ class LanguageModel:
         return line, words, self.pipeline.encode(words, self.vocabulary)
 
     def evaluate_lines(self, lines: Iterable[str], context: str | None = None) -> Likelihood:
-        """The likelihood of a text with one sentence per line; lines without words are no sentences.
+        """The likelihood of a text with one sentence per line; lines without words are skipped.
 
         `context` None means the one that the model was trained in.
         """
@@ -203,7 +203,7 @@ class LanguageModel:
         """`n` sentences, or passages; the same seed gives the same ones, and the same first ones where more
         are asked for; None gives different ones each time.
 
-        What the other arguments ask for is said at SamplingRequest. `changes` are fields of SamplingSettings
+        The other arguments are described at SamplingRequest. `changes` are fields of SamplingSettings
         (`temperature=0.7, top_p=0.9`), in place of those of `settings`. Raises ConfigError for a prefix that
         leaves no room and for an unknown word to include, SamplingError when nothing can be drawn.
         """
@@ -245,17 +245,17 @@ class LanguageModel:
         named = {word: self.spelled(word) for word in several(ban)}
         for word, ids in named.items():
             if len(ids) > 1:
-                raise ConfigError(f"{word!r} is {len(ids)} words here; beam search bans single ones")
+                raise ConfigError(f"{word!r} is {len(ids)} words here; beam search can ban only single words")
         banned = [id for ids in named.values() for id in ids]
         found = beam_search(self.predictor, width, settings, prefix=prefix_ids, banned=banned)
         return [worded(one, words, self.pipeline, self.vocabulary) for one in found]
 
     def spelled(self, word: str) -> list[int]:
-        """The ids of what a user names, several where the tokenizer cuts it; none for an unknown word."""
+        """The ids of a word, several if the tokenizer splits it; none for an unknown word."""
         return spelled(word, self.pipeline, self.vocabulary)
 
     def unknown_words(self, words: Sequence[str]) -> list[str]:
-        """Those of a tokenized text that are read as UNK; what the corpus itself calls unknown is not."""
+        """Words of a tokenized text that are read as UNK, without those that the corpus itself marks so."""
         read = zip(words, self.pipeline.encode(several(words), self.vocabulary), strict=True)
         return [word for word, id in read if id == UNK_ID and not self.pipeline.means_unknown(word)]
 
@@ -267,7 +267,7 @@ class LanguageModel:
         """
         sizes = self.network.architecture.hidden_sizes
         if len(set(sizes)) > 1:
-            raise ConfigError(f"the layers have {', '.join(map(str, sizes))} units; no one array holds them")
+            raise ConfigError(f"layers of {', '.join(map(str, sizes))} units do not fit one array")
         words = self.pipeline.tokenize(text)
         outputs, state = self.network.hidden_states(self.pipeline.encode(words, self.vocabulary))
         sequence_TLH = torch.stack(outputs, dim=1)[1:]
@@ -279,7 +279,7 @@ class LanguageModel:
     def next_words(self, context: str = "", k: int = 10, *, beginning: str = "") -> list[NextWord]:
         """The `k` likeliest continuations of a sentence that begins with `context`, likeliest first.
 
-        With a `beginning`, words that begin so, in capitals or not.
+        With a `beginning`, only words that begin with it, ignoring case.
         """
         return self.next_after(self.pipeline.tokenize(context), k, beginning=beginning)
 

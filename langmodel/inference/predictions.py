@@ -154,7 +154,7 @@ class _Parser:
         if found["mark"] == "-":
             return _calculated("-", lambda values: 0.0, self._number(self._value()))
         if found["mark"] not in CLOSING:
-            raise self._wrong(f"{found['mark']!r} where a value is due")
+            raise self._wrong(f"{found['mark']!r} where a value is expected")
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise self._wrong(f"over {MAX_DEPTH} brackets inside each other")
@@ -166,12 +166,12 @@ class _Parser:
 
     def _truth(self, found: "_Truth | _Number") -> Truth:
         if not isinstance(found, _Truth):
-            raise self._wrong("a number where a comparison is due")
+            raise self._wrong("a number where a comparison is expected")
         return found.value
 
     def _number(self, found: "_Truth | _Number") -> Number:
         if not isinstance(found, _Number):
-            raise self._wrong("a comparison where a number is due")
+            raise self._wrong("a comparison where a number is expected")
         return found.value
 
 

@@ -258,6 +258,6 @@ def _choose(
     for apply in filters:
         filtered_BV = apply(filtered_BV)
     if not bool((filtered_BV.amax(1) > -math.inf).all()):
-        raise SamplingError("every word is ruled out; lower --min-length or ban less")
+        raise SamplingError("every word is ruled out; lower --min-length or ban fewer words")
     chosen_B = draw(torch.softmax(filtered_BV, 1), uniform_B)
     return chosen_B, (raw_BV.gather(1, chosen_B.unsqueeze(1)) - normalizer_B1).squeeze(1), kept_B

@@ -30,32 +30,32 @@ class SamplingSettings:
     )
     top_k: int = setting(0, "Only the k likeliest words; 0: all.", least=0)
     top_p: float = setting(
-        1.0, "Only the likeliest words that reach this probability together.", above=0, most=1
+        1.0, "Only the likeliest words that together reach this probability.", above=0, most=1
     )
     """Holtzman et al. 2020."""
     typical_p: float = setting(
-        1.0, "Only the words of most typical surprisal that reach this.", above=0, most=1
+        1.0, "Only the words of most typical surprisal that together reach this.", above=0, most=1
     )
     """Meister et al. 2023."""
     min_p: float = setting(
         0.0, "Only words at least this share as likely as the likeliest; 0: all.", least=0, most=1
     )
     """Nguyen et al. 2024."""
-    length: int = setting(0, "Exactly so many words; 0: as it comes.", least=0)
-    min_length: int = setting(1, "Words at least; END is ruled out until then.", least=0)
-    max_length: int = setting(100, "Words at most; a longer sentence is cut off.", least=1)
+    length: int = setting(0, "Exactly this many words; 0: any number.", least=0)
+    min_length: int = setting(1, "Minimum number of words; END is ruled out until then.", least=0)
+    max_length: int = setting(100, "Maximum number of words; a longer sentence is cut off.", least=1)
     sentences: int = setting(
-        1, "In a row, as one passage; the lengths are each sentence's.", least=1, most=MAX_SENTENCES
+        1, "In a row, as one passage; the lengths apply to each sentence.", least=1, most=MAX_SENTENCES
     )
     """The state is carried over their ends, as in training."""
     balance: bool = setting(
-        True, "Quotation marks and brackets close before the end, and none closes what was not opened."
+        True, "Close every opened quotation mark and bracket before the end, and no others."
     )
     unk: str = setting(
         "reject",
         "reject: UNK is ruled out at each word and the rest renormalised. resample-sentence: whole sentences "
-        "are drawn, those with UNK dropped; a different distribution. keep: UNK may stand. copy-rare: a rare "
-        "word of the training text stands for it, drawn by its frequency.",
+        "are drawn, those with UNK dropped; a different distribution. keep: UNK may occur. copy-rare: a rare "
+        "word of the training text, drawn by its frequency, replaces it.",
         choices=UNK_POLICIES,
     )
 

@@ -21,7 +21,7 @@ class Srilm(NBestFormat):
     <s>, </s> and pauses among the words stay in the list, but are no words to the model.
     """
 
-    help = "SRILM: ascore lscore nwords w1 w2 ...; the new log10 takes lscore's place"
+    help = "SRILM: ascore lscore nwords w1 w2 ...; the new log10 replaces lscore"
     keeps_lm_apart = True
 
     def read(self, lines: Iterable[str], name: str, group: int | None) -> Iterator[Hypothesis]:

@@ -152,14 +152,14 @@ class OpenNMT(NBestFormat):
     """
 
     help = (
-        "OpenNMT-py: bare lines, --group N of them a source, perhaps with a score; ln p is added after a tab"
+        "OpenNMT-py: bare lines, --group N for each source, perhaps with a score; ln p is added after a tab"
     )
     keeps_lm_apart = False
 
     def read(self, lines: Iterable[str], name: str, group: int | None) -> Iterator[Hypothesis]:
         if group is None:
             raise InputError(
-                f"{name}: how many lines belong to one source is not written in it; add --group N"
+                f"{name}: it does not say how many of its lines belong to one source; add --group N"
             )
         columns = number = 0
         for number, line in enumerate(lines, start=1):
@@ -171,7 +171,7 @@ class OpenNMT(NBestFormat):
             own = read_number(parts[1], "the score", where) if len(parts) == 2 else 0.0
             yield Hypothesis(str((number - 1) // group), parts[0], tuple(parts), own)
         if number % group:
-            raise InputError(f"{name}: {number} lines are no multiple of --group {group}")
+            raise InputError(f"{name}: {number} lines are not a multiple of --group {group}")
 
     def write(self, rescored: Rescored) -> Iterator[str]:
         if rescored.total is None:

@@ -118,7 +118,7 @@ def _header(path: Path, lines: Iterator[tuple[int, str]]) -> list[int]:
                 or not count.strip().isdigit()
                 or len(counts) == MAX_ORDER
             ):
-                raise InputError(f"{path}: line {number} is no count of n-grams ({line[:40]!r})")
+                raise InputError(f"{path}: line {number} is not a count of n-grams ({line[:40]!r})")
             counts.append(int(count[:12]))
         elif seen and line == "\\1-grams:" and counts:
             return counts
@@ -151,7 +151,7 @@ def _section(
             or not (log_prob <= 0 or math.isclose(log_prob, 0, abs_tol=1e-6))
             or not math.isfinite(weight)
         ):
-            raise InputError(f"{path}: line {number} is no n-gram of {n} words ({line[:40]!r})")
+            raise InputError(f"{path}: line {number} is not an n-gram of {n} words ({line[:40]!r})")
         read += 1
         yield row_words, max(log_prob, NEVER), weight
     if read != count:

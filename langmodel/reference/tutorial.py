@@ -35,7 +35,7 @@ def read_tutorial(weights: Path, words: Sequence[str], *, where: str) -> tuple[R
             "words × hidden, hidden × hidden"
         )
     if len(words) not in (C - 1, C):
-        raise InputError(f"{where}: {len(words)} words; the weights are of {C}, the last the unknown one")
+        raise InputError(f"{where}: {len(words)} words; the weights have {C}, the last one unknown")
     known = list(words[: C - 1])
     for token in (START_TOKEN, END_TOKEN):
         if known.count(token) != 1:

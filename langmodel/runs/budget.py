@@ -56,7 +56,7 @@ class Plan:
         )
         return (
             f"plan for {self.minutes:g} minutes at {self.tokens_per_second:,.0f} words/s: "
-            f"{self.config.epochs:g} epochs (again by number: --epochs {self.config.epochs:g}{every} "
+            f"{self.config.epochs:g} epochs (to repeat it: --epochs {self.config.epochs:g}{every} "
             f"--patience {self.config.patience}){short}"
         )
 

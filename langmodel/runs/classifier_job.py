@@ -67,7 +67,7 @@ class ClassifierOptions:
 
     def __post_init__(self) -> None:
         if self.resume and self.overwrite:
-            raise ConfigError("--resume and --overwrite exclude each other")
+            raise ConfigError("--resume and --overwrite cannot be combined")
         if self.folds and (self.valid or self.test or self.folds < 2):
             raise ConfigError("--folds must be at least 2, and holds out validation and test texts by itself")
 

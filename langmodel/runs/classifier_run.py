@@ -79,8 +79,8 @@ class ClassifierRunFiles(ClassifierObserver):
     def on_round(self, report: RoundReport) -> None:
         if not report.taken:
             self.narrator.say(
-                f"round {report.round}: none of {report.unlabelled:,} unlabelled texts is sure enough in "
-                f"some class; a --threshold over {self.config.threshold:g} takes more. Self-training ends"
+                f"round {report.round}: in some class, none of {report.unlabelled:,} unlabelled texts is "
+                f"sure enough; a --threshold over {self.config.threshold:g} takes more. Self-training ends"
             )
             return
         by_class = ", ".join(

@@ -53,7 +53,7 @@ def report(found: Comparison, order: int, mixed: float | None, saved: SavedModel
         ),
     ]
     lines = [
-        f"validation perplexity beside simple models ({found.tokens:,} tokens, "
+        f"validation perplexity compared with simple models ({found.tokens:,} tokens, "
         f"{len(saved.vocabulary):,} vocabulary rows):"
     ]
     lines += [f"  {name:<20}{shown_perplexity(loss):>10}{note}" for name, loss, note in rows]

@@ -47,7 +47,7 @@ def refuse_too_large(corpus: Corpus, order: int) -> None:
     tokens = corpus.statistics["train"].targets
     if order and tokens > MAX_TRAIN_TOKENS:
         raise ConfigError(
-            f"--ngrams {order}: counting those of {tokens:,} tokens would take about "
+            f"--ngrams {order}: counting the n-grams of {tokens:,} tokens would take about "
             f"{tokens * BYTES_PER_TOKEN / 1e9:.0f} GB; give --ngrams 0"
         )
 
@@ -166,6 +166,6 @@ def read_matching_arpa(path: Path, vocabulary: Vocabulary, narrator: Narrator) -
         f"{len(vocabulary.words):,}"
     )
     if share < LEAST_MATCH:
-        raise InputError(f"{line}; these n-grams are of other words (case? tokenizer?)")
+        raise InputError(f"{line}; these n-grams use different words (case? tokenizer?)")
     narrator.say(line)
     return found.ngrams

@@ -98,15 +98,15 @@ def _duplicates(corpus: Corpus) -> Iterator[Finding]:
     if train and repeated > 0.01 * len(seen["train"]):
         yield Finding(
             f"{repeated / len(seen['train']):.1%} of the training sentences (of {LEAST_WORDS} words or more) "
-            "stand there already; remove copies from the text",
+            "are duplicates; remove copies from the text",
             is_fault=True,
         )
     for name in ("valid", "test"):
         shared = sum(sentence in train for sentence in seen[name])
         if seen[name] and shared > 0.03 * len(seen[name]):
             yield Finding(
-                f"{name}: {shared / len(seen[name]):.1%} of its sentences also stand in train, so its "
-                "perplexity flatters; use --split-by document, or a --" + name + " text of its own",
+                f"{name}: {shared / len(seen[name]):.1%} of its sentences also occur in train, so its "
+                "perplexity is too good; use --split-by document, or a --" + name + " text of its own",
                 is_fault=True,
             )
     refrains = [(n, text) for text, n in train.items() if n >= OFTEN]
@@ -147,7 +147,7 @@ def _characters(corpus: Corpus) -> Iterator[Finding]:
     ):
         if found:
             words = ", ".join(repr(word) for word, _ in found.most_common(3))
-            yield Finding(f"{found.total():,} words such as {words} tell of {what}", is_fault=True)
+            yield Finding(f"{found.total():,} words such as {words} point to {what}", is_fault=True)
 
 
 def _time(corpus: Corpus) -> Finding:

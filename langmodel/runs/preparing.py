@@ -47,9 +47,9 @@ def preprocess(
     """Turn texts into the corpus directory `output`, with the flags of `langmodel preprocess`.
 
     `settings` are fields of PreprocessConfig (`vocabulary_size=20_000, min_count=2`); `lowercase` is short
-    for `case="lower"` or `case="keep"`. `executor` does the work in place of processes of this machine, of
-    which `workers` are started otherwise; `cluster` is the address of a Dask scheduler, or `local:N`. A
-    corpus that is in the directory is replaced. Raises ConfigError for unknown settings, CorpusError for text
+    for `case="lower"` or `case="keep"`. `executor` does the work in place of `workers` processes on this
+    machine; `cluster` is the address of a Dask scheduler, or `local:N`. A
+    corpus already in the directory is replaced. Raises ConfigError for unknown settings, CorpusError for text
     that cannot be used.
     """
     named = [sources] if isinstance(sources, str | Path) else list(sources)
@@ -81,7 +81,7 @@ def checked_settings(
             flag = name.replace("_", "-")
             raise ConfigError(f"--{flag} comes from --vocabulary-from; leave one of them out")
     if lowercase is not None and "case" in settings:
-        raise ConfigError("--case and --lowercase exclude each other")
+        raise ConfigError("--case and --lowercase cannot be combined")
     if lowercase is not None:
         settings = {**settings, "case": "lower" if lowercase else "keep"}
     try:
@@ -128,7 +128,7 @@ def run_preprocess(
     for note in notes:
         narrator.say(note if note.startswith("WARNING") else f"note: {note}")
     if replaces:
-        narrator.say("note: it took the place of an older corpus")
+        narrator.say("note: it replaced an older corpus")
     return corpus
 
 

@@ -71,7 +71,7 @@ def resumed_run(
             f"{last}: its settings and its network contradict each other; restore it from a copy"
         )
     if saved.provenance.get("corpus_sha256") != corpus.digest:
-        raise InputError(f"{last}: trained on another corpus than {corpus.path}; resume on that one")
+        raise InputError(f"{last}: not trained on {corpus.path}; resume with the run's own corpus")
     _note_differences(saved, device, products_of(config.precision, device), ranks.count, say)
     wanted = {**given}
     longer = wanted.pop("epochs", config.epochs)
@@ -111,8 +111,8 @@ def _another_cycle(
     assert saved.training is not None
     if not read_run(directory).get("finished"):
         raise ConfigError(
-            f"{directory}: in the middle of its {config.schedule} schedule; finish it with --resume alone, "
-            "and make it longer then"
+            f"{directory}: in the middle of its {config.schedule} schedule; finish it with --resume alone "
+            "before making it longer"
         )
     best = load_model(directory / BEST, device)
     config = replace(config, learning_rate=peak or NEXT_PEAK * config.learning_rate)
@@ -174,10 +174,10 @@ def _note_differences(
 ) -> None:
     before = saved.provenance.get("device", device.type)
     if before != device.type:
-        say(f"note: on {device.type} now, on {before} before; the run goes on with other random numbers")
+        say(f"note: on {device.type} now, on {before} before; the run's random numbers will differ")
     before = saved.provenance.get("products", products)
     if device.type == "cpu" and before != products:
-        say(f"note: products by {products} now, by {before} before; results will differ slightly")
+        say(f"note: matrix products by {products} now, by {before} before; results will differ slightly")
     before = saved.provenance.get("processes", processes)
     if before != processes:
         say(

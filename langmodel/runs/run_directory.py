@@ -70,7 +70,7 @@ class RunOptions:
             if value is not None and not 0 < value < 1e6:  # NaN is neither
                 raise ConfigError(f"--{name.replace('_', '-')} must be a number over 0, got {value}")
         if self.resume and self.overwrite:
-            raise ConfigError("--resume and --overwrite exclude each other")
+            raise ConfigError("--resume and --overwrite cannot be combined")
         if self.resume and self.from_model is not None:
             raise ConfigError("--resume goes on from the run's own weights; leave out --from")
         if self.resume and self.minutes is not None:
@@ -185,7 +185,7 @@ class _Run:
         if self.ranks.count > 1:
             raise ConfigError("--minutes plans for one process; give --epochs with several")
         assert self.options.minutes is not None
-        self.narrator.say("measuring the speed of this machine for some seconds")
+        self.narrator.say("measuring the speed of this machine for a few seconds")
         return plan_for(
             network.to(self.device),
             self.corpus,
@@ -269,7 +269,7 @@ class _Run:
             limits.append(
                 (
                     LATE * plan.minutes - plan.reserve / 60,
-                    f"{plan.minutes:g} minutes: slower than planned for",
+                    f"{plan.minutes:g} minutes: slower than planned",
                 )
             )
         minutes, name = min(limits)

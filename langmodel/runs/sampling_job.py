@@ -49,10 +49,10 @@ class SamplingJob:
             or self.seed is not None
         )
         rules = (
-            (beam and draws, "--beam draws nothing: it goes with prefixes, --ban and lengths only"),
+            (beam and draws, "--beam draws nothing: it works only with prefixes, --ban and lengths"),
             (
                 beam and self.count is not None,
-                f"--beam {beam} says how many sentences there are; leave out -n",
+                f"--beam {beam} is also the number of sentences; leave out -n",
             ),
             (beam and settings.sentences > 1, "--beam finds single sentences; leave out --sentences"),
             (
@@ -64,7 +64,7 @@ class SamplingJob:
             if broken:
                 raise ConfigError(message)
         if contradictory := sorted(set(self.include) & set(self.ban)):
-            raise ConfigError(f"{contradictory[0]!r} is both to be included and banned; choose one")
+            raise ConfigError(f"{contradictory[0]!r} is both included and banned; choose one")
 
     @property
     def per_prefix(self) -> int:

@@ -37,7 +37,7 @@ def suited_settings(
         f"--{name} {','.join(map(str, value)) if isinstance(value, tuple) else value}"
         for name, value in chosen.items()
     )
-    line = f"for a corpus of {tokens:,} tokens: {flags} (flags and --preset stand against it)"
+    line = f"for a corpus of {tokens:,} tokens: {flags} (flags or --preset override this)"
     return TrainingConfig(**{**chosen, **given}), line
 
 

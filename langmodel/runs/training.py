@@ -101,11 +101,11 @@ def train(
 ) -> Run:
     """Train a network on a corpus in the run directory `output`; the flags of `langmodel train`, as keywords.
 
-    `settings` are fields of TrainingConfig (`epochs=12, dropout=0.4, hidden_size=256`); they stand against
+    `settings` are fields of TrainingConfig (`epochs=12, dropout=0.4, hidden_size=256`); they override
     `preset` and the TOML file `config`. `arpa` names a file of n-grams to mix with the
     network in place of those of the corpus. An `observer` follows the run; the function `on_evaluation` is
     called with every evaluation. Ctrl-C, or a notebook's stop button, saves and returns the run so
-    far; `resume=True` goes on, with the bits of a run that never stopped. The same seed, corpus, machine and
+    far; `resume=True` goes on, bit for bit as if it had never stopped. The same seed, corpus, machine and
     threads give the same bytes as the command. Raises ConfigError for unknown settings.
     """
     opened = corpus if isinstance(corpus, Corpus) else open_corpus(Path(corpus))

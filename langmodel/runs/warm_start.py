@@ -44,7 +44,7 @@ class WarmStart:
             return f"begins with the weights of {self.model}"
         return (
             f"begins with the weights of {self.model}, which knows {self.known:,} of the {self.words:,} "
-            f"words; {self.words - self.known:,} rows are drawn (preprocess --vocabulary-from avoids it)"
+            f"words; {self.words - self.known:,} rows are random (preprocess --vocabulary-from avoids it)"
         )
 
     def to_dict(self) -> dict[str, Any]:

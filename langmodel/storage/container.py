@@ -90,7 +90,7 @@ def read_document(path: Path, data: bytes) -> dict[str, Any]:
     if type(found) is not int or type(digest) is not str or len(digest) != len(BLANK_DIGEST):
         raise ModelFileError(f"{path}: damaged, or not written by langmodel; {_REMEDY}")
     if found < 1:
-        raise ModelFileError(f"{path}: format {found}, which there never was; {_REMEDY}")
+        raise ModelFileError(f"{path}: format {found}, which never existed; {_REMEDY}")
     if found > FORMAT:
         raise NewerFormatError(
             f"{path}: format {found}; this version reads up to {FORMAT}. Upgrade langmodel to read it"
@@ -103,7 +103,7 @@ def read_document(path: Path, data: bytes) -> dict[str, Any]:
     blanked.update(BLANK_DIGEST.encode())
     blanked.update(data[place + len(digest) :])
     if blanked.hexdigest() != digest:
-        raise ModelFileError(f"{path}: damaged (its checksum does not agree); {_REMEDY}")
+        raise ModelFileError(f"{path}: damaged (its checksum does not match); {_REMEDY}")
     return dict(document)
 
 
@@ -152,7 +152,7 @@ def _refuse_odd_header(path: Path, header: bytes, data_bytes: int) -> None:
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a name stands twice")
+        raise ValueError("a name appears twice")
     return found
 
 

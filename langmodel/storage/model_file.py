@@ -178,7 +178,7 @@ def fill(
     known = (WEIGHT, *([] if values is None else [TRAINING]), *parts)
     stray = [name for name in tensors if not name.startswith(known)]
     if stray:
-        raise ModelFileError(f"{path}: tensor {stray[0]!r:.80} is no part of a model")
+        raise ModelFileError(f"{path}: tensor {stray[0]!r:.80} is not part of a model")
     weights = {n.removeprefix(WEIGHT): t for n, t in tensors.items() if n.startswith(WEIGHT)}
     _check_weights(path, network, weights)
     network.load_state_dict(weights, assign=True)

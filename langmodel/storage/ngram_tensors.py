@@ -41,7 +41,7 @@ def read_ngrams(
     expected = {UNIGRAMS, GATE_WEIGHT, GATE_BIAS}.union(*(_names(n) for n in range(2, order + 1)))
     for name in sorted(expected ^ tensors.keys()):
         raise ModelFileError(
-            f"n-grams: tensor {name!r:.80} is {'missing' if name in expected else 'no part'}"
+            f"n-grams: tensor {name!r:.80} is {'missing' if name in expected else 'unexpected'}"
         )
     floats = {
         UNIGRAMS: (vocabulary_size,),

@@ -30,8 +30,8 @@ def word_spans(text: str, words: Sequence[str]) -> list[tuple[int, int]]:
                 break
         else:
             raise InputError(
-                f"{word!r} is not at character {start} of {text[:60]!r}: the model's tokenizer changes its "
-                "text, so that words have no place in it"
+                f"{word!r} is not at character {start} of {text[:60]!r}: the model's tokenizer changes the "
+                "text, so words cannot be located in it"
             )
         spans.append((start, at))
     return spans

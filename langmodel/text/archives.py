@@ -68,7 +68,7 @@ def _report(where: Path, taken: int, skipped: list[str]) -> None:
         holds = f"it holds {len(skipped)} other files ({shown}, …)" if skipped else "it is empty"
         raise CorpusError(f"{where}: no text files in it (.txt, .md, .csv, .jsonl …); {holds}")
     if skipped:
-        _log.warning("note: %s: %d files passed over that are not text (%s)", where, len(skipped), shown)
+        _log.warning("note: %s: skipped %d files that are not text (%s)", where, len(skipped), shown)
 
 
 @contextmanager
@@ -145,7 +145,7 @@ def _check_names(path: Path, names: list[str]) -> None:
     for name in names:
         parts = PurePosixPath(name.replace("\\", "/"))
         if parts.is_absolute() or ".." in parts.parts:
-            raise CorpusError(f"{path}: holds a path that leaves it ({name[:60]!r}); make the archive anew")
+            raise CorpusError(f"{path}: holds a path that leaves it ({name[:60]!r}); rebuild the archive")
 
 
 def _check_size(path: Path, size: int) -> None:

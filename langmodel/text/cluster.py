@@ -43,7 +43,7 @@ class _Result:
             return self._future.result(timeout)
         except KilledWorker as error:
             raise LangModelError(
-                f"{self._client.scheduler.address}: workers died again and again at the same batch "
+                f"{self._client.scheduler.address}: workers kept dying on the same batch "
                 f"({error!s:.120}); give them more memory"
             ) from None
         except (CancelledError, CommClosedError, TimeoutError, OSError) as error:

@@ -108,7 +108,7 @@ class Corpus:
             raise CorpusError(f"{file}: cannot be read ({error}); run `langmodel preprocess` again") from None
 
     def split(self, name: str, *, check: bool = True) -> Ids:
-        """The ids of a split, memory-mapped; they are checked to be those that were written.
+        """The ids of a split, memory-mapped, and checked against what was written.
 
         Without `check`, which reads them all, another process has done that.
         """
@@ -138,7 +138,7 @@ class Corpus:
             largest, starts = max(largest, int(block.max())), starts + int((block == START_ID).sum())
         if hashed.hexdigest() != self.statistics[name].sha256:
             raise CorpusError(
-                f"{path}: damaged (its checksum does not agree); run `langmodel preprocess` again"
+                f"{path}: damaged (its checksum does not match); run `langmodel preprocess` again"
             )
         if largest >= len(self.vocabulary) or ids[-1] != END_ID or starts:
             raise CorpusError(f"{path}: not made with this vocabulary; run `langmodel preprocess` again")

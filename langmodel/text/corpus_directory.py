@@ -93,7 +93,7 @@ def _refuse_what_is_no_corpus(output: Path) -> None:
         raise CorpusError(f"{output}: exists and is not a corpus; choose another directory")
     foreign = sorted(file.name for file in output.iterdir() if file.name not in FILES)
     if foreign or output == Path.cwd():
-        what = f"holds {foreign[0]} too" if foreign else "is the current directory"
+        what = f"also holds {foreign[0]}" if foreign else "is the current directory"
         raise CorpusError(f"{output}: {what} and cannot be replaced; choose another directory")
 
 

@@ -110,7 +110,7 @@ def _notes(
     """What was decided for the user, and what stands in the way of a good model."""
     if config.min_count is None and chosen.min_count > 1:
         yield (
-            f"words seen once are unknown: all {corpus.types:,} different words would fit, so none would be; "
+            f"words seen once become UNK: all {corpus.types:,} words would fit, so UNK would not be learnt; "
             "--min-count 1 keeps them"
         )
     asked = (0 if valid else config.valid_fraction) + (0 if test else config.test_fraction)
@@ -121,8 +121,8 @@ def _notes(
         )
     if (tokens := corpus.statistics["train"].tokens) < LITTLE_TEXT and config.tokenizer != "character":
         yield (
-            f"{tokens:,} words are little to learn from; below {LITTLE_TEXT:,}, expect phrases at best. "
-            "Add text, or start from a model of more: --vocabulary-from MODEL here, then train --from MODEL"
+            f"{tokens:,} words are not much to learn from; below {LITTLE_TEXT:,}, expect phrases at best. "
+            "Add text or use a model trained on more: --vocabulary-from MODEL here, then train --from MODEL"
         )
 
 
@@ -136,7 +136,7 @@ def _refuse_empty(
     if not builders["train"].sentences:
         raise CorpusError(
             f"{', '.join(sources)}: no words to train on; the corpus is empty"
-            + ("" if not any(b.sentences for b in builders.values()) else " but for its held-out part")
+            + ("" if not any(b.sentences for b in builders.values()) else " except for its held-out part")
         )
     for name, source in named.items():
         if source is not None and not builders[name].sentences:

@@ -59,7 +59,7 @@ class TextWatch:
         """One line for each finding that the pipeline does not answer already."""
         if self._gutenberg and self._reading.clean is None:
             yield (
-                "this is a Project Gutenberg book with its licence or notes on pictures in it; "
+                "this is a Project Gutenberg book that includes its licence or picture captions; "
                 "--clean gutenberg removes them"
             )
         if self._blankless > BLANKLESS_SHARE * max(1, self._characters) and pipeline.tokenizer in (
@@ -68,13 +68,13 @@ class TextWatch:
             "whitespace",
         ):
             yield (
-                "WARNING: this text has no blanks between words, so clauses were taken for words; use "
+                "WARNING: this text has no spaces between words, so clauses were taken for words; use "
                 "--tokenizer jieba for Chinese (pip install 'langmodel[zh]'), or --tokenizer character"
             )
         if self._clitics > CLITIC_SHARE * max(1, self._words) and pipeline.tokenizer == "nltk":
             yield (
-                "elided words (l'homme, qu'il, dell'anno) were left whole; --tokenizer toktok parts them, as "
-                "suits French and Italian"
+                "elided words (l'homme, qu'il, dell'anno) were left whole; --tokenizer toktok splits them, "
+                "as suits French and Italian"
             )
         if pipeline.sentences == "line" and self._wrap.looks_wrapped:
             yield "WARNING: the lines look wrapped, and each was taken for a sentence; use --sentences punkt"

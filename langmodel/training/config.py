@@ -30,21 +30,21 @@ class TrainingConfig:
     cell: str = setting("lstm", "Recurrent cell.", choices=CELL_NAMES)
     embedding_size: int = setting(256, "Word vectors; 0: one-hot input, as in the tutorial.", least=0)
     hidden_size: tuple[int, ...] = setting(
-        (384,), "Units per layer; or each layer's, as in 512,1024.", least=1
+        (384,), "Units per layer: one number, or one per layer, as in 512,1024.", least=1
     )
     layers: int = setting(1, "Recurrent layers.", least=1)
     tied: bool = setting(True, "Output layer shares the embedding.", off="untied")
     bias: bool = setting(True, "Bias vectors.")
     dropout: tuple[float, ...] = setting(
-        (0.3,), "Of input, between layers, of output; or each, as in 0.4,0.25,0.4.", least=0, under=1
+        (0.3,), "On input, between layers, on output: one rate, or three (0.4,0.25,0.4).", least=0, under=1
     )
-    word_dropout: float = setting(0.0, "Of whole words of the vocabulary.", least=0, under=1)
-    weight_drop: float = setting(0.0, "Of the recurrent matrices' entries.", least=0, under=1)
+    word_dropout: float = setting(0.0, "Dropout of whole vocabulary words.", least=0, under=1)
+    weight_drop: float = setting(0.0, "Dropout of the recurrent matrices' entries.", least=0, under=1)
     ar: float = setting(
         0.0, "Activation regularisation: weight of the output's mean square.", least=0, finite=True
     )
     tar: float = setting(
-        0.0, "Temporal activation regularisation: of its change from step to step.", least=0, finite=True
+        0.0, "Temporal activation regularisation: the same, of its change per step.", least=0, finite=True
     )
     sampled_softmax: bool = setting(
         False,
@@ -58,7 +58,7 @@ class TrainingConfig:
         choices=SOFTMAXES,
     )
     cutoffs: tuple[int, ...] = setting(
-        (), "First rows of an adaptive softmax's bands, as in 4000,20000; none: chosen by cost.", least=4
+        (), "Rows where an adaptive softmax's bands start, as in 4000,20000; none: chosen by cost.", least=4
     )
     ngrams: int = setting(
         5,
@@ -67,25 +67,25 @@ class TrainingConfig:
         most=MAX_NGRAMS,
     )
     context: str = setting(
-        "document", "document: the state is carried on. sentence: each starts at zero.", choices=CONTEXTS
+        "document", "document: the state carries over. sentence: each starts at zero.", choices=CONTEXTS
     )
     backward: bool = setting(
         False,
-        "Read texts from their end: a second network for train-classifier --from, and for nothing else.",
+        "Read texts from the end: a second network, only for train-classifier --from.",
         off="forward",
     )
     bptt: int = setting(35, "Time steps per truncated-BPTT window.", least=1)
     random_bptt: bool = setting(False, "Windows of random length, bptt on average.", off="fixed-bptt")
-    partial_shuffle: bool = setting(False, "Each epoch begins every column elsewhere.", off="in-order")
+    partial_shuffle: bool = setting(False, "Start each column at a new place in every epoch.", off="in-order")
     batch_size: int = setting(20, "Columns, or sentences, side by side.", least=1)
     optimizer: str = setting("adamw", "How weights are updated.", choices=OPTIMIZERS)
     schedule: str = setting(
         "one-cycle",
-        "Of the learning rate. halve: the tutorial's rule, when the evaluated loss rises. plateau: a quarter "
+        "Of the learning rate. halve: the tutorial's rule, if the evaluated loss rises. plateau: divide by 4 "
         "whenever it is not the lowest so far.",
         choices=SCHEDULES,
     )
-    learning_rate: float = setting(6e-3, "The schedule's highest.", least=0, finite=True)
+    learning_rate: float = setting(6e-3, "The schedule's peak.", least=0, finite=True)
     weight_decay: float = setting(0.0, "Pull of weights towards zero.", least=0, finite=True)
     clip: float = setting(0.25, "Largest norm of the gradient; 0: off.", least=0, finite=True)
     average: str = setting(
@@ -95,7 +95,7 @@ class TrainingConfig:
         choices=AVERAGES,
     )
     epochs: float = setting(6, "Passes over the training split.", above=0, most=MAX_EPOCHS)
-    patience: int = setting(5, "Evaluations without improvement before stopping; 0: never.", least=0)
+    patience: int = setting(5, "Stop after this many evaluations without improvement; 0: never.", least=0)
     evaluate_every: int = setting(0, "Steps between evaluations; 0: once an epoch.", least=0)
     on_nonfinite: str = setting(
         "stop", "When the loss is not finite: stop, or skip the step.", choices=ON_NONFINITE
@@ -103,11 +103,11 @@ class TrainingConfig:
     skip_limit: int = setting(10, "Steps that may be skipped in a row.", least=0)
     precision: str = setting(
         "auto",
-        "auto: float32, but a CPU that multiplies bfloat16 does so in the softmax. float32: throughout. "
-        "float16: in a GPU's recurrent layers, whose fastest kernels it has.",
+        "auto: float32, but bfloat16 in the softmax on CPUs that have it. float32: throughout. "
+        "float16: in a GPU's recurrent layers, where it has the fastest kernels.",
         choices=PRECISIONS,
     )
-    seed: int = setting(1, "Of weights, dropout and order.", least=0, most=MAX_SEED)
+    seed: int = setting(1, "Seed of weights, dropout and order.", least=0, most=MAX_SEED)
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -120,7 +120,7 @@ class TrainingConfig:
         if self.backward:
             object.__setattr__(self, "ngrams", 0)  # they would predict the other neighbour
         if self.softmax == "adaptive" and self.sampled_softmax:
-            raise ConfigError("an adaptive softmax is not sampled as well; leave out --sampled-softmax")
+            raise ConfigError("an adaptive softmax cannot also be sampled; leave out --sampled-softmax")
         if self.softmax == "exact" and self.cutoffs:
             raise ConfigError("cut-offs are for --softmax adaptive")
         if self.context == "sentence" and (self.random_bptt or self.partial_shuffle):

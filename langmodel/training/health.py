@@ -37,8 +37,8 @@ def refuse_divergence(loss: float, vocabulary_size: int, step: int, config: Trai
     knowing_nothing = math.log(vocabulary_size)
     if not loss <= DIVERGED * knowing_nothing:
         raise TrainingError(
-            f"step {step}: training has diverged: the evaluated loss is {loss:.3g} nats; of an untrained "
-            f"network it is {knowing_nothing:.3g}; {remedy(config)}"
+            f"step {step}: training has diverged: the evaluated loss is {loss:.3g} nats; that of an "
+            f"untrained network is {knowing_nothing:.3g}; {remedy(config)}"
         )
 
 

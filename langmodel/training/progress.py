@@ -52,12 +52,12 @@ class Evaluation:
 class Observer:
     """Follows a run. Override what you need; the rest does nothing.
 
-    A run ends with an exception that an observer raises, and can be resumed.
+    An exception that an observer raises ends the run, which can be resumed.
     """
 
     def on_start(self, untrained_loss: float, total_tokens: int) -> None:
         """Before the first step. The loss before any training, in nats per token; the targets of the whole
-        run, those before a resume included.
+        run, including those before a resume.
         """
 
     def on_step(self, loss: float, tokens: int) -> None:

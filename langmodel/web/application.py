@@ -133,7 +133,7 @@ class Playground:
                 "langmodel": __version__,
                 "limits": limits,
                 **calls,
-                "GET /api/models": {"help": "the models and what each is"},
+                "GET /api/models": {"help": "the models, each with a description"},
             }
         )
 

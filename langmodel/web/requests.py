@@ -86,7 +86,7 @@ def _refuse_surrogates(name: str, value: Any) -> None:
                 raise BadRequest(f"{name} holds half of a surrogate pair; send Unicode text") from None
 
 
-MODEL = Field(str, "name of a model, as in /api/models; the first where it is left out", "")
+MODEL = Field(str, "name of a model, as in /api/models; the first if left out", "")
 TEXT = Field(str, "the text", "", MAX_CHARACTERS)
 
 MOST = {"max_length": 500, "min_length": 500, "length": 500, "sentences": 50, "top_k": 2**24}
@@ -103,19 +103,19 @@ CALLS: Mapping[str, Mapping[str, Field]] = {
     "next": {
         "model": MODEL,
         "text": Field(str, "the beginning of a sentence", "", MAX_CHARACTERS),
-        "words": Field(list, "the same as words, in place of text", None, MAX_CHARACTERS),
+        "words": Field(list, "the same, already tokenized, in place of text", None, MAX_CHARACTERS),
         "k": Field(int, "how many words", 10, 1_000),
         "complete": Field(
-            bool, "unless text ends with a blank, its last word is a beginning to be completed", False
+            bool, "whether to complete the last word of text, unless text ends with a space", False
         ),
     },
     "sample": {
         "model": MODEL,
         "n": Field(int, "how many sentences", 1, 100),
         "seed": Field(int, "the same seed draws the same sentences", None, MAX_SEED),
-        "prefix": Field(str, "how each begins", "", MAX_CHARACTERS),
-        "include": Field(list, "words that each has", [], MAX_NAMES),
-        "ban": Field(list, "words that none has", [], MAX_NAMES),
+        "prefix": Field(str, "text that each begins with", "", MAX_CHARACTERS),
+        "include": Field(list, "words that each must contain", [], MAX_NAMES),
+        "ban": Field(list, "words that none may contain", [], MAX_NAMES),
         **{
             field.name: Field(
                 type(field.default),

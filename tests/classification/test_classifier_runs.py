@@ -287,7 +287,7 @@ def test_folds_print_mean_and_spread_and_go_on_after_an_interruption(films, tmp_
         (["--labels", "500"], "--labels must be from 2"),
         (["--folds", "3", "--test", "x"], "holds out"),
         (["--resume"], "nothing to resume"),
-        (["--resume", "--overwrite"], "exclude each other"),
+        (["--resume", "--overwrite"], "cannot be combined"),
         (["--pooling", "sum"], "pooling must be one of"),
         (["--from", "none"], "no such model file"),
         (["--test", "none.csv"], "no such file"),

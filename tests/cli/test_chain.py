@@ -269,9 +269,9 @@ def test_a_corpus_that_is_replaced_is_told_of(tmp_path, capsys):
     command = ["preprocess", str(tmp_path / "t.txt"), "-o", str(tmp_path / "c")]
     assert run(command) == 0
     first = capsys.readouterr().err
-    assert "took the place" not in first
+    assert "replaced an older" not in first
     assert run(command) == 0
-    assert capsys.readouterr().err == first + "note: it took the place of an older corpus\n"
+    assert capsys.readouterr().err == first + "note: it replaced an older corpus\n"
 
 
 def test_standard_input_is_a_source(tmp_path):

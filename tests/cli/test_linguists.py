@@ -74,7 +74,7 @@ def test_the_expected_condition_is_compared_item_by_item(place, capsys):
         ("", "", "no column item, condition, regions"),
         ('item,condition,regions\n1,a,"b|c\n2,a,d\n', "", "a quote may be open"),
         ("regions,item,condition\na|b,1\n", "", "2 cells where the first row has 3"),
-        (STIMULI, " --at 1", "--at is for --expect"),
+        (STIMULI, " --at 1", "--at needs --expect"),
         (STIMULI, " --expect fine", "no condition 'fine'"),
         (STIMULI, " --expect good --at 9", "--at 9, but a sentence has 2"),
         ("item,condition,regions\n1,a,b\n2,c,b\n", " --expect a", "no item has 'a' and another"),
@@ -150,7 +150,7 @@ def test_an_open_vocabulary_shares_out_what_unk_has(place, capsys):
     bits = (-log_prob + 2 * math.log(100)) / math.log(2)
     assert row["bits_per_character"] == pytest.approx(bits / len("a b zzz\nyyy a\n"))
     assert "bits_per_character" not in json.loads(out(capsys, "evaluate m.safetensors t.txt --json"))
-    assert "none that compares" in out(capsys, "evaluate m.safetensors t.txt")
+    assert "not comparable" in out(capsys, "evaluate m.safetensors t.txt")
     table = out(capsys, "evaluate m.safetensors t.txt --open-vocabulary 105")
     assert "open vocabulary" in table
     assert "(14 with line ends, open vocabulary)" in table

@@ -91,8 +91,8 @@ def test_several_paths_are_described_and_a_corpus_is_examined(tmp_path, monkeypa
     checked = out(capsys, "info c --check")
     assert "unknown words by --vocabulary-size" in checked
     assert "! " in checked
-    assert "stand there already; remove copies" in checked
-    assert "also stand in train" in checked
+    assert "are duplicates; remove copies" in checked
+    assert "also occur in train" in checked
     assert "recurs" in checked
     assert "a wrong encoding" in checked
     assert "minutes per epoch" in checked

@@ -49,7 +49,7 @@ def test_unknown_words_are_told_and_in_an_open_vocabulary_share_what_unk_has(pla
     assert run(command.split()) == 0
     captured = capsys.readouterr()
     assert captured.err == (
-        "note: the model does not know 3 of 6 words (50.0%), zzz, yyy above all. As UNK they are likely: "
+        "note: the model does not know 3 of 6 words (50.0%), mostly zzz, yyy. As UNK they look too likely: "
         "see --open-vocabulary\n"
     )
     plain = [float(row.split("LangModel= ")[1].split()[0]) for row in captured.out.splitlines()]

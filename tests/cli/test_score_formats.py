@@ -227,4 +227,4 @@ def test_two_processes_score_what_one_does_line_for_line(tmp_path, capsys, monke
         outputs.append(capsys.readouterr().out)
     assert outputs[0] == outputs[1] and outputs[0].count("\n") == 5_001
     assert run("score m.safetensors t --workers 2 --context document".split()) == 2
-    assert "--workers are for --context sentence" in capsys.readouterr().err
+    assert "--workers is for --context sentence" in capsys.readouterr().err

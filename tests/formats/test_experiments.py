@@ -176,7 +176,7 @@ def test_formulas(formula, truth):
         ("1 < 2 + (3 < 4)", "a comparison"),
         ("1 & 2", "a number where"),
         ("a < b", "expected a region"),
-        ("< 3", "where a value is due"),
+        ("< 3", "where a value is expected"),
         ("[" * 60 + "1" + "]" * 60, "brackets inside"),
     ],
 )

@@ -106,7 +106,7 @@ GOOD = RNNModel("LSTM", 3, 4, 1, False).state_dict()
         (b"junk", WORDS, ("not a file of torch.save", "holds more than weights")),
         ([1, 2], WORDS, ("not a state dictionary",)),
         ({"a": torch.zeros(1)}, WORDS, ("no weights of a recurrent",)),
-        ({**GOOD, "rnn.weight_hh_l0": torch.zeros(5, 4)}, WORDS, ("of no RNN",)),
+        ({**GOOD, "rnn.weight_hh_l0": torch.zeros(5, 4)}, WORDS, ("does not fit an RNN",)),
         ({**GOOD, "rnn.weight_ih_l0": torch.zeros(16, 9)}, WORDS, ("do not fit",)),
         (GOOD, ["a", "<eos>"], ("6 vectors, but 2",)),
         (GOOD, list("abcdef"), ("has no <eos>",)),

@@ -253,7 +253,7 @@ def test_constraints_from_the_command_line(place, capsys):
     ("line", "code", "reason"),
     [
         ("--include zzz", 2, "'zzz' is not in the vocabulary"),
-        ("--prefix a --prefixes p", 2, "exclude each other"),
+        ("--prefix a --prefixes p", 2, "cannot be combined"),
         ("--beam 3 --include a", 2, "--beam draws nothing"),
         ("--beam 3 --temperature 0.5", 2, "--beam draws nothing"),
         ("--unk copy-rare", 2, "name the corpus directory"),

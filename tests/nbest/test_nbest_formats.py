@@ -116,7 +116,7 @@ def test_scores_become_natural_logs():
         ("fairseq", "H-1\ta\n", r"list.txt:1: 2 columns"),
         ("fairseq", "the cat\n", r"list.txt: no line of a hypothesis"),
         ("opennmt", "a\t-1\nb\n", r"list.txt:2: 1 columns; expected 2"),
-        ("opennmt", "a\t-1\nb\t-1\nc\t-1\n", r"3 lines are no multiple of --group 2"),
+        ("opennmt", "a\t-1\nb\t-1\nc\t-1\n", r"3 lines are not a multiple of --group 2"),
         ("kaldi", "the cat\n", r"list.txt:1: 'the' is no utterance-N"),
         ("kaldi", "u-1 a\nu-2 b\nu-1 a\n", r"list.txt:3: 'u-1' is there twice"),
         ("kaldi", "\n", r"list.txt:1: '' is no utterance-N"),

@@ -77,12 +77,12 @@ def test_what_is_written_is_read_again(tmp_path):
     [
         ("", "not an ARPA file"),
         ("a b c\n", "not an ARPA file"),
-        ("\\data\\\nngram 2=3\n", "line 2 is no count"),
-        ("\\data\\\nngram 1=x\n", "line 2 is no count"),
-        ("\\data\\\nngram 1=1\n\\1-grams:\nx\ta\n\\end\\\n", "line 4 is no n-gram of 1 words"),
-        ("\\data\\\nngram 1=1\n\\1-grams:\n0.5\ta\n\\end\\\n", "line 4 is no n-gram"),
-        ("\\data\\\nngram 1=1\n\\1-grams:\nnan\ta\n\\end\\\n", "line 4 is no n-gram"),
-        ("\\data\\\nngram 1=1\n\\1-grams:\n-1\ta b\n\\end\\\n", "line 4 is no n-gram"),
+        ("\\data\\\nngram 2=3\n", "line 2 is not a count"),
+        ("\\data\\\nngram 1=x\n", "line 2 is not a count"),
+        ("\\data\\\nngram 1=1\n\\1-grams:\nx\ta\n\\end\\\n", "line 4 is not an n-gram of 1 words"),
+        ("\\data\\\nngram 1=1\n\\1-grams:\n0.5\ta\n\\end\\\n", "line 4 is not an n-gram"),
+        ("\\data\\\nngram 1=1\n\\1-grams:\nnan\ta\n\\end\\\n", "line 4 is not an n-gram"),
+        ("\\data\\\nngram 1=1\n\\1-grams:\n-1\ta b\n\\end\\\n", "line 4 is not an n-gram"),
         ("\\data\\\nngram 1=2\n\\1-grams:\n-1\ta\n\\end\\\n", "1 n-grams of 1 words, where its head says 2"),
     ],
 )
@@ -114,6 +114,6 @@ def test_a_model_s_ngrams_go_out_and_in_by_the_command_line(tmp_path, poem_corpu
     foreign = "\\data\\\nngram 1=3\n\n\\1-grams:\n-0.5\tzebra\n-0.5\t<unk>\n-0.5\t</s>\n\n\\end\\\n"
     (tmp_path / "z.arpa").write_text(foreign)
     assert run(f"train {poem_corpus.path} -o u --ngrams z.arpa {small}".split()) == 2
-    assert "these n-grams are of other words" in capsys.readouterr().err
+    assert "these n-grams use different words" in capsys.readouterr().err
     assert run(f"train {poem_corpus.path} -o u --ngrams none.arpa {small}".split()) == 2
     assert math.isfinite(perplexities[0])

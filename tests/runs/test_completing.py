@@ -39,7 +39,7 @@ def test_a_run_that_ended_before_its_ngrams_gets_them_when_it_is_resumed(tmp_pat
     said = capsys.readouterr().out
     assert "finished" in said
     assert "mixed with" in said
-    assert "beside simple models" not in said
+    assert "compared with simple models" not in said
     assert load(directory).score("the cat").log_prob == load_from(whole, tmp_path).score("the cat").log_prob
     assert run(f"train {poem_corpus.path} -o {directory} --resume".split()) == 0
     assert "mixed with" not in capsys.readouterr().out
@@ -56,7 +56,7 @@ def test_a_run_that_the_clock_stopped_has_ngrams_too(tmp_path, poem_corpus, caps
     assert run(f"train {poem_corpus.path} -o {directory} {settings} --max-minutes 0.02".split()) == 0
     said = capsys.readouterr().out
     assert "mixed with" in said
-    assert "beside simple models" not in said
+    assert "compared with simple models" not in said
     assert load(directory).ngrams is not None
 
 

@@ -166,7 +166,7 @@ def test_a_run_begins_with_a_model_s_weights(train, tmp_path, capsys):
     assert (
         train("by-word", "--epochs 1 --from general --learning-rate 1e-9", sizes=sizes, corpus="other") == 0
     )
-    assert "rows are drawn" in capsys.readouterr().err
+    assert "rows are random" in capsys.readouterr().err
     mine = load_model(tmp_path / "by-word/best.safetensors")
     for word in ("cat", "the"):
         row = mine.network.embedding[mine.vocabulary.id_of(word)].detach().numpy()
@@ -174,7 +174,7 @@ def test_a_run_begins_with_a_model_s_weights(train, tmp_path, capsys):
         assert row == pytest.approx(known, abs=1e-5)
     assert run(["preprocess", "other.txt", "-o", "kept", "--vocabulary-from", "general"]) == 0
     assert train("kept-words", "--epochs 1 --from general", sizes=sizes, corpus="kept") == 0
-    assert "rows are drawn" not in capsys.readouterr().err
+    assert "rows are random" not in capsys.readouterr().err
 
 
 def test_a_model_of_another_shape_or_language_is_refused(train, tmp_path, capsys):

@@ -197,7 +197,7 @@ def test_a_model_file_holds_what_belongs_to_it_and_nothing_else(tmp_path):
     del document["sha256"], document["format"]
     tensors = {f"model.{name}": tensor for name, tensor in load_model(file).network.state_dict().items()}
     file.write_bytes(pack({**tensors, "stray": torch.zeros(1)}, document))
-    with pytest.raises(ModelFileError, match="'stray' is no part of a model"):
+    with pytest.raises(ModelFileError, match="'stray' is not part of a model"):
         load_model(file)
     for change in ({"more": "x"}, {"more": "x", "again": "y"}):
         changed = {**header, "__metadata__": {**header["__metadata__"], **change}}

@@ -39,7 +39,7 @@ def test_a_folder_is_read_whole_in_the_order_of_its_paths(folder, caplog):
         ("ca01", ["four"]),
         ("c.md", ["three"]),
     ]
-    assert "2 files passed over" in caplog.text
+    assert "skipped 2 files" in caplog.text
     assert splits_by_document([str(folder)])
 
 

@@ -33,7 +33,7 @@ def test_a_small_vocabulary_is_not_cut():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"softmax": "adaptive", "sampled_softmax": True}, "not sampled as well"),
+        ({"softmax": "adaptive", "sampled_softmax": True}, "cannot also be sampled"),
         ({"cutoffs": (100,)}, "for --softmax adaptive"),
         ({"softmax": "adaptive", "tied": False, "cutoffs": (100,)}, "shares the embedding"),
         ({"softmax": "hierarchical"}, "one of exact, adaptive"),
