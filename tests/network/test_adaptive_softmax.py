@@ -152,10 +152,10 @@ def test_a_run_is_trained_resumed_and_used_by_the_verbs(tmp_path, monkeypatch, c
         "--bptt 5 --no-baselines --threads 1 --evaluate-every 40 "
     )
     assert run([*train.split(), "-o", "whole", "--epochs", "2"]) == 0
-    assert "softmax adaptive: 12 rows in 8 numbers, 13 in 2, " in capsys.readouterr().err
+    assert "softmax adaptive: 12 rows of width 8, 13 of 2, " in capsys.readouterr().err
     out(capsys, train + "-o parts --epochs 1 --schedule constant")
     report = out(capsys, "info whole")
-    assert "adaptive: 12 rows in 8 numbers, 13 in 2, " in report
+    assert "adaptive: 12 rows of width 8, 13 of 2, " in report
     rows = (tmp_path / "whole/metrics.jsonl").read_text().splitlines()
     losses = [json.loads(row)["valid_loss"] for row in rows]
     assert losses[-1] < math.log(43)

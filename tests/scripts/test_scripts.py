@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from langmodel.network.products import CPU_PRODUCTS, HAS_BFLOAT16
 from langmodel.text.preprocess import PreprocessConfig, preprocess
 
 SCRIPTS = Path(__file__).parent.parent.parent / "scripts"
@@ -38,6 +39,9 @@ def test_a_sine_wave_is_continued_and_drawn(tmp_path, cell):
 
 def test_the_benchmark_writes_its_rows(tmp_path):
     run_script("benchmark", "--only", "products", "--json", "rows.json", cwd=tmp_path)
-    (row,) = json.loads((tmp_path / "rows.json").read_text())
-    assert row["ratio"] == pytest.approx(row["value"] / row["baseline"], rel=0.5)
-    assert row["unit"] == "GFLOP/s"
+    record = json.loads((tmp_path / "rows.json").read_text())
+    assert record["products"] == CPU_PRODUCTS
+    assert len(record["rows"]) == (2 if HAS_BFLOAT16 else 1)
+    for row in record["rows"]:
+        assert row["ratio"] == pytest.approx(row["value"] / row["baseline"], rel=0.5)
+        assert row["unit"] == "GFLOP/s"

@@ -132,7 +132,7 @@ def test_nothing_is_left_behind_and_nothing_destroyed_when_the_text_is_bad(tmp_p
 def test_a_corpus_directory_with_other_files_is_not_replaced(tmp_path):
     corpus = prepare(tmp_path, "some text\n")
     (corpus.path / "best.safetensors").write_bytes(b"precious")
-    with pytest.raises(CorpusError, match=r"holds best\.safetensors too"):
+    with pytest.raises(CorpusError, match=r"also holds best\.safetensors"):
         prepare(tmp_path, "other text\n")
     assert (corpus.path / "best.safetensors").read_bytes() == b"precious"
 

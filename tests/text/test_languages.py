@@ -48,8 +48,10 @@ def test_the_whole_chain(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "text.txt").write_text(text * 8)
     assert run(["preprocess", "text.txt", "-o", "c", "--tokenizer", tokenizer, "--sentences", "line"]) == 0
-    train = "train c -o r --hidden-size 16 --embedding-size 8 --epochs 20 --batch-size 4 --no-baselines"
-    assert run([*train.split(), "--dropout", "0", "--learning-rate", "0.02"]) == 0
+    train = (
+        "train c -o r --hidden-size 16 --embedding-size 8 --epochs 20 --batch-size 4 --evaluate-every 9999"
+    )
+    assert run([*train.split(), "--dropout", "0", "--learning-rate", "0.02", "--no-baselines"]) == 0
     assert read_run(tmp_path / "r")["finished"]
     (tmp_path / "lines").write_text(f"{sentence}\n{text.splitlines()[0]}\n")
     capsys.readouterr()

@@ -23,9 +23,12 @@ def test_little_text_is_split_with_the_abbreviation_list():
 
 
 def test_a_large_corpus_trains_punkt():
-    passages = [line for _, lines in documentation() for line in lines if line]
-    while sum(passage.count(" ") + 1 for passage in passages) > 110_000:
-        passages.pop()
+    passages, words = [], 0
+    for line in (line for _, lines in documentation() for line in lines if line):
+        passages.append(line)
+        words += line.count(" ") + 1
+        if words > 110_000:
+            break
     punkt = learn_punkt(passages)
     assert punkt.origin == "trained on the corpus"
     assert {"e.g", "i.e"} <= set(punkt.abbreviations)
