@@ -59,14 +59,14 @@ def draw(history: list[dict[str, Any]]) -> str:
     """A line for each row of the benchmark, a mark on it for each record."""
     names = list(dict.fromkeys(row["name"] for record in history for row in record["rows"]))
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(9, 1.2 + 0.28 * len(names)), layout="constrained")
+        figure = Figure(figsize=(11, 1.2 + 0.28 * len(names)), layout="constrained")
         axes = figure.add_subplot()
         for record in history:
             ratios = {row["name"]: row["ratio"] for row in record["rows"]}
             places = [names.index(name) for name in ratios]
             label = f"{record['date']}, {record['products']}"
             axes.plot(list(ratios.values()), places, "o", alpha=0.7, label=label)
-        axes.set_yticks(range(len(names)), [name.partition(", beside")[0][:70] for name in names], fontsize=8)
+        axes.set_yticks(range(len(names)), names, fontsize=8)
         axes.invert_yaxis()
         axes.axvline(1, color="grey", linewidth=1)
         axes.set_xscale("log")

@@ -1,6 +1,7 @@
 """The scripts of the repository do what their headers say."""
 
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,9 @@ import pytest
 from langmodel.network.products import CPU_PRODUCTS, HAS_BFLOAT16
 from langmodel.text.preprocess import PreprocessConfig, preprocess
 
-SCRIPTS = Path(__file__).parent.parent.parent / "scripts"
+ROOT = Path(__file__).parent.parent.parent
+
+SCRIPTS = ROOT / "scripts"
 
 
 def run_script(*arguments: object, cwd: Path) -> str:
@@ -45,3 +48,19 @@ def test_the_benchmark_writes_its_rows(tmp_path):
     for row in record["rows"]:
         assert row["ratio"] == pytest.approx(row["value"] / row["baseline"], rel=0.5)
         assert row["unit"] == "GFLOP/s"
+
+
+def test_a_simulation_of_one_process_is_what_was_measured_and_more_lose_to_talk_and_failures(tmp_path):
+    printed = run_script("scaling.py", "simulate", "--step", "0.1", "--megabytes", "10", cwd=tmp_path)
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in printed.splitlines() if "|" in line]
+    table = {int(row[0].replace(",", "")): row for row in rows[2:]}
+    assert table[1][1:3] == ["0.100", "0.0%"]
+    # Two processes: 10 MB over every link at 10 gigabits per second, and two messages.
+    assert float(table[2][1]) == pytest.approx(0.1 + 10 * 8e6 / 10e9 + 2 * 50e-6, abs=1e-3)
+    speedups = [float(row[5].replace(",", "")) / count for count, row in table.items()]
+    assert speedups == sorted(speedups, reverse=True)
+
+
+def test_the_page_of_the_speed_history_is_that_of_its_records():
+    script = runpy.run_path(str(ROOT / "scripts" / "speed_history.py"))
+    assert (ROOT / "docs" / "benchmarks.md").read_text() == script["page"](script["records"]())
