@@ -1,4 +1,4 @@
-"""How many processors there are to use, and which; imports no torch."""
+"""The machine: how many processors there are to use, and which, and what the environment says; no torch."""
 
 import os
 import platform
@@ -11,6 +11,12 @@ def usable_cores() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:
         return os.cpu_count() or 1
+
+
+def environment_number(variable: str) -> int | None:
+    """The whole number in an environment variable; None if it is not set, or holds anything else."""
+    value = os.environ.get(variable, "")
+    return int(value) if value.isascii() and value.isdecimal() else None
 
 
 VECTOR_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")

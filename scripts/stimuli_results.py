@@ -74,7 +74,7 @@ def accuracies(arguments: list[str], files: list[Path]) -> dict[str, tuple[str, 
     return {
         row[next(iter(row))]: (f"{100 * float(row['accuracy']):.1f}", row["with_oov"])
         for row in rows
-        if "all" in list(row.values())[1] or "field" in row
+        if row.get("prediction", "all") == "all"
     }
 
 

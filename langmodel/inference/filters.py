@@ -61,16 +61,20 @@ def top_k(k: int) -> Filter:
     return apply
 
 
+def _past(p: float, order_BV: Tensor, probabilities_BV: Tensor) -> Tensor:
+    """Whether each word, in this order and with these probabilities, comes after those that reach `p`."""
+    before_BV = probabilities_BV.cumsum(1).roll(1, dims=1)
+    before_BV[:, 0] = 0.0
+    return torch.zeros_like(order_BV, dtype=torch.bool).scatter_(1, order_BV, before_BV >= p)
+
+
 def top_p(p: float) -> Filter:
     """The nucleus: the smallest set of likeliest words whose probability reaches `p`."""
 
     def apply(logits_BV: Tensor) -> Tensor:
         sorted_BV, order_BV = logits_BV.sort(dim=1, descending=True, stable=True)
-        before_BV = torch.softmax(sorted_BV.double(), 1).cumsum(1).roll(1, dims=1)
-        before_BV[:, 0] = 0.0
-        dropped_BV = torch.zeros_like(logits_BV, dtype=torch.bool)
-        dropped_BV.scatter_(1, order_BV, before_BV >= p)
-        return logits_BV.masked_fill_(dropped_BV, -torch.inf)
+        past_BV = _past(p, order_BV, torch.softmax(sorted_BV.double(), 1))
+        return logits_BV.masked_fill_(past_BV, -torch.inf)
 
     return apply
 
@@ -83,11 +87,8 @@ def typical_p(p: float) -> Filter:
         probabilities_BV = log_probs_BV.exp()
         entropy_B1 = -(probabilities_BV * log_probs_BV).nan_to_num(nan=0.0).sum(1, keepdim=True)
         order_BV = (log_probs_BV + entropy_B1).abs().sort(dim=1, stable=True).indices
-        before_BV = probabilities_BV.gather(1, order_BV).cumsum(1).roll(1, dims=1)
-        before_BV[:, 0] = 0.0
-        dropped_BV = torch.zeros_like(logits_BV, dtype=torch.bool)
-        dropped_BV.scatter_(1, order_BV, before_BV >= p)
-        return logits_BV.masked_fill_(dropped_BV, -torch.inf)
+        past_BV = _past(p, order_BV, probabilities_BV.gather(1, order_BV))
+        return logits_BV.masked_fill_(past_BV, -torch.inf)
 
     return apply
 

@@ -7,7 +7,7 @@ import warnings
 
 import torch
 
-from langmodel.cores import usable_cores
+from langmodel.cores import environment_number, usable_cores
 from langmodel.errors import ConfigError
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
@@ -53,16 +53,11 @@ def prepare_cpu(threads: int | None) -> None:
     None: what OMP_NUM_THREADS says, or as many threads as there are usable cores. Processes that torchrun
     starts, which sets that variable to 1 for all, share the cores.
     """
-    processes, asked = (_number_in(name) for name in ("LOCAL_WORLD_SIZE", "OMP_NUM_THREADS"))
+    processes, asked = (environment_number(name) for name in ("LOCAL_WORLD_SIZE", "OMP_NUM_THREADS"))
     share = max(1, usable_cores() // processes) if processes else asked or usable_cores()
     torch.set_num_threads(threads or share)
     torch.set_flush_denormal(True)
     _keep_freed_memory()
-
-
-def _number_in(variable: str) -> int:
-    value = os.environ.get(variable, "")
-    return int(value) if value.isascii() and value.isdecimal() else 0
 
 
 def _keep_freed_memory() -> None:

@@ -16,6 +16,7 @@ from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
+from langmodel.cores import environment_number
 from langmodel.errors import ConfigError
 from langmodel.network.cells import State
 from langmodel.network.dropout import Dropout, DropoutRates
@@ -31,7 +32,7 @@ class Ranks:
     @property
     def is_first_here(self) -> bool:
         """Whether it is the first process of its machine."""
-        return int(os.environ.get("LOCAL_RANK", "0")) == 0
+        return not environment_number("LOCAL_RANK")
 
     @property
     def writes(self) -> bool:
@@ -100,12 +101,15 @@ def started_by_torchrun() -> bool:
 
 
 def _number_of(variable: str) -> int:
-    value = os.environ.get(variable, "1")
-    if not value.isdecimal() or not int(value):
+    if variable not in os.environ:
+        return 1
+    number = environment_number(variable)
+    if not number:
         raise ConfigError(
-            f"{variable} is {value!r}, which is not a number of processes; unset it, or use torchrun"
+            f"{variable} is {os.environ[variable]!r}, which is not a number of processes; unset it, or use "
+            "torchrun"
         )
-    return int(value)
+    return number
 
 
 def _meeting_place() -> dict[str, Any]:
