@@ -162,12 +162,14 @@ class RecurrentLayer(nn.Module):
         """Hidden states of all steps, shape (T, B, H), and the state after the last.
 
         `weight_hh` stands in for the layer's own: the same matrix with entries dropped. With `half`, a
-        layer that has input weights computes in float16.
+        layer that has input weights computes in that type.
         """
         if weight_hh is None:
             weight_hh = self.weight_hh
         if self.weight_ih is None:
             return self.cell.recurrence(input_TBI, weight_hh, self.bias_hh, state)
+        if half is not None and weight_hh is not None and weight_hh.numel() < half.least:
+            half = None
         on_cpu = half is None and input_TBI.device.type == "cpu"
         if self.cell.native is None or (on_cpu and not self.cell.native_on_cpu):
             gates_TBG = linear(input_TBI, self.weight_ih, self.bias_ih)

@@ -1,7 +1,8 @@
-"""Recurrent layers in float16, for GPUs: cuDNN keeps a large LSTM's weights on the chip for no other type.
+"""Recurrent layers of half precision, inside a training step alone; weights and optimizer stay float32.
 
-Weights, softmax, loss and the optimizer stay float32; their products may be TF32 (10 bits of mantissa,
-as float16 has), inside a training step alone.
+float16 is for GPUs: cuDNN keeps a large LSTM's weights on the chip for no other type. Softmax and loss stay
+float32; their products may be TF32, whose mantissa has 10 bits as that of float16. bfloat16, with 7 bits and
+the range of float32, is for CPUs that multiply it.
 """
 
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from torch.autograd.function import once_differentiable
 
 @dataclass(frozen=True)
 class HalfPrecision:
-    """What a layer reads and what it gives, between float32 and float16.
+    """What a layer reads and what it gives, between float32 and a type of half its size.
 
     A loss that is a mean over thousands of tokens has gradients too small for float16, whose smallest
     number is 6e-8; those of the sum fit. `gradient_scale`, the number of tokens, makes one of the other
@@ -25,9 +26,12 @@ class HalfPrecision:
     """
 
     gradient_scale: float
+    dtype: torch.dtype = torch.float16
+    least: int = 0
+    """Entries of a recurrent matrix below which a layer stays float32."""
 
     def halved(self, tensor: Tensor) -> Tensor:
-        halved: Tensor = _Cast.apply(tensor, torch.float16, 1 / self.gradient_scale)  # type: ignore[no-untyped-call]
+        halved: Tensor = _Cast.apply(tensor, self.dtype, 1 / self.gradient_scale)  # type: ignore[no-untyped-call]
         return halved
 
     def restored(self, tensor: Tensor) -> Tensor:
@@ -47,6 +51,10 @@ class _Cast(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         return (grad.float() * ctx.factor).to(ctx.dtype), None, None
+
+
+IN_BFLOAT16 = HalfPrecision(gradient_scale=1.0, dtype=torch.bfloat16, least=2**16)
+"""Its range needs no scale. In smaller layers, converting costs more than it gains."""
 
 
 @contextmanager

@@ -158,7 +158,7 @@ class RecurrentLM(nn.Module):
         dropout: Dropout = NO_DROPOUT,
         half: HalfPrecision | None = None,
     ) -> Activations:
-        """Reads a window of ids, in float16 if that is given."""
+        """Reads a window of ids, in half precision if that is given."""
         (*_, last_TBH), after = self._recur(inputs_TB, state, dropout, half)
         dropped = dropout.units(last_TBH, dropout.rates.output)
         read = dropped if self.projection is None else linear(dropped, self.projection, None)

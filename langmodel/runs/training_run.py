@@ -199,8 +199,8 @@ class TrainingRun(Observer):
             f"{a.cell.upper()} {layers}, {embedding}{', tied' if a.tied else ''}, "
             f"{network.parameter_count:,} parameters, on {network.device}"
             + (f" with {threads} thread{'s' * (threads != 1)}" if network.device.type == "cpu" else "")
-            + (", recurrent layers in float16" if self.trainer.half_precision else "")
-            + (", softmax in bfloat16" if self.trainer.bfloat16 else "")
+            + (", recurrent layers in float16" if self.trainer.float16 else "")
+            + (", products in bfloat16" if self.trainer.bfloat16 else "")
         )
         if a.bands:
             self.say(f"softmax {shown_softmax(a)}")

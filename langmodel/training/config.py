@@ -103,7 +103,7 @@ class TrainingConfig:
     skip_limit: int = setting(10, "Steps that may be skipped in a row.", least=0)
     precision: str = setting(
         "auto",
-        "auto: float32, but bfloat16 in the softmax on CPUs that have it. float32: throughout. "
+        "auto: float32, but bfloat16 for large products on CPUs that have it. float32: throughout. "
         "float16: in a GPU's recurrent layers, where it has the fastest kernels.",
         choices=PRECISIONS,
     )

@@ -4,10 +4,10 @@
 
 from torch import Tensor, nn
 
-from langmodel.network.cells import State
+from langmodel.network.cells import CELLS, State
 from langmodel.network.dropout import Dropout
 from langmodel.network.output_layer import OutputLayer
-from langmodel.network.precision import HalfPrecision
+from langmodel.network.precision import IN_BFLOAT16, HalfPrecision
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.network.windows import Window
 
@@ -17,8 +17,8 @@ class Objective(nn.Module):
 
     `ar` weighs activation regularisation, the mean square of what dropout leaves of the last layer;
     `tar` its temporal kind, the mean square of its change from step to step (Merity et al. 2017). With
-    `half_precision`, the recurrent layers compute in float16; with `bfloat16`, products of the softmax are
-    of numbers rounded to that.
+    `float16`, the recurrent layers compute in that; with `bfloat16`, those of an LSTM do, and the factors of
+    the softmax's products are rounded to it.
     """
 
     def __init__(
@@ -27,15 +27,15 @@ class Objective(nn.Module):
         *,
         ar: float = 0.0,
         tar: float = 0.0,
-        half_precision: bool = False,
+        float16: bool = False,
         bfloat16: bool = False,
     ) -> None:
         super().__init__()
         self.network = network
         self.ar = ar
         self.tar = tar
-        self.half_precision = half_precision
-        self.rounds = bfloat16
+        self.in_float16 = float16
+        self.in_bfloat16 = bfloat16
 
     def forward(
         self,
@@ -49,10 +49,14 @@ class Objective(nn.Module):
         `among` holds the words of a sampled softmax and their log-weights; None: all words.
         """
         network = self.network
-        half = HalfPrecision(len(window.targets_N)) if self.half_precision else None
+        half = None
+        if self.in_float16:
+            half = HalfPrecision(len(window.targets_N))
+        elif self.in_bfloat16 and CELLS[network.architecture.cell].native_on_cpu:
+            half = IN_BFLOAT16
         activations = network.activations(window.inputs_TB, state, dropout, half)
         read_NO, layer = window.real(activations.read_TBO), network.output_layer
-        if self.rounds:
+        if self.in_bfloat16:
             layer = layer.in_bfloat16()
         if among is None:
             nll = layer.nll_sum(read_NO, window.targets_N)

@@ -76,10 +76,10 @@ class Trainer:
         self.total_steps = self.steps_of(config.epochs)
         self.tokens_per_epoch = self._windows.tokens
         self.total_tokens = round(self.tokens_per_epoch * config.epochs)
-        self.half_precision = config.precision == "float16" and network.device.type == "cuda"
+        self.float16 = config.precision == "float16" and network.device.type == "cuda"
         self.bfloat16 = takes_bfloat16(config.precision, network.device)
         objective = Objective(
-            network, ar=config.ar, tar=config.tar, half_precision=self.half_precision, bfloat16=self.bfloat16
+            network, ar=config.ar, tar=config.tar, float16=self.float16, bfloat16=self.bfloat16
         )
         self._parameters = list(objective.parameters())
         self._optimizer = OPTIMIZERS[config.optimizer].make(self._parameters, config)
@@ -102,7 +102,7 @@ class Trainer:
             dropout=self._dropout,
             seed=config.seed,
             vocabulary_size=network.architecture.vocabulary_size,
-            products=tf32_products if self.half_precision else nullcontext,
+            products=tf32_products if self.float16 else nullcontext,
         )
 
     def _make_dropout(self, config: TrainingConfig) -> Dropout:

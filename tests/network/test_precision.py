@@ -4,7 +4,8 @@ from conftest import CELLS, make_network
 
 from langmodel.network.cells import RecurrentLayer
 from langmodel.network.dropout import NO_DROPOUT
-from langmodel.network.precision import HalfPrecision, tf32_products
+from langmodel.network.precision import IN_BFLOAT16, HalfPrecision, tf32_products
+from langmodel.network.products import HAS_BFLOAT16
 from langmodel.network.windows import Window
 from langmodel.text.vocabulary import START_ID
 from langmodel.training.objective import Objective
@@ -54,7 +55,7 @@ def test_a_training_step_in_float16_has_nearly_the_gradients_of_float32(tied):
     found = []
     for half in (False, True):
         network = make_network(embedding_size=4, tied=tied).train()
-        objective = Objective(network, ar=1.0, tar=1.0, half_precision=half)
+        objective = Objective(network, ar=1.0, tar=1.0, float16=half)
         nll, penalty, _ = objective(window, network.zero_state(5), NO_DROPOUT)
         (nll / 30 + penalty).backward()
         found.append((nll.detach(), [parameter.grad for parameter in network.parameters()]))
@@ -71,3 +72,23 @@ def test_tf32_is_for_the_step_alone():
         assert torch.get_float32_matmul_precision() == "high"
         raise KeyError
     assert torch.get_float32_matmul_precision() == before
+
+
+@pytest.mark.skipif(not HAS_BFLOAT16, reason="needs a CPU that multiplies bfloat16")
+def test_a_large_lstm_layer_in_bfloat16_computes_nearly_what_it_does_in_float32_and_a_small_one_exactly():
+    found = {}
+    for half in (None, IN_BFLOAT16):
+        for size in (16, 200):
+            generator = torch.Generator().manual_seed(1)
+            layer = RecurrentLayer("lstm", 32, size, bias=True)
+            layer.initialize(generator)
+            inputs = torch.randn(9, 4, 32, generator=generator, requires_grad=True)
+            hidden, after = layer(inputs, layer.zero_state(4), None, half)
+            hidden.square().mean().backward()
+            parts = [hidden, *after, inputs.grad, *(parameter.grad for parameter in layer.parameters())]
+            found[half is None, size] = [part.detach() for part in parts]
+    for ours, exact in zip(found[False, 16], found[True, 16], strict=True):
+        torch.testing.assert_close(ours, exact, rtol=0, atol=0)
+    for ours, exact in zip(found[False, 200], found[True, 200], strict=True):
+        assert ours.dtype == torch.float32
+        assert 0 < float((ours - exact).norm()) < 2e-2 * float(exact.norm())
