@@ -39,7 +39,7 @@ COMMANDS = {
     "info": "what a corpus, a run or a model is",
     "import-model": "another program's weights -> a model",
     "import-tutorial": "the RNN tutorial's weights -> a model",
-    "demo": "preprocess, train, sample and score, on a built-in corpus",
+    "demo": "the four jobs, on a built-in corpus",
 }
 """Every verb, in the order of use, with its line of help; each lives in the module of its name."""
 
