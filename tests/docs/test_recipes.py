@@ -35,7 +35,7 @@ class Copy:
         target.write_text(text_before + text + text_after)
         self.lines += text.count("\n")
 
-    def run(self, *command: str, code: int = 0) -> str:
+    def run(self, *command: str) -> str:
         """What it prints, on both streams."""
         result = subprocess.run(
             [sys.executable, *command],
@@ -44,11 +44,16 @@ class Copy:
             capture_output=True,
             text=True,
         )
-        assert result.returncode == code, result.stdout + result.stderr
+        assert result.returncode == 0, result.stdout + result.stderr
         return result.stdout + result.stderr
 
-    def langmodel(self, line: str, code: int = 0) -> str:
-        return self.run("-m", "langmodel", *line.split(), code=code)
+    def langmodel(self, *lines: str) -> list[str]:
+        """What each command line prints, on both streams, and last its exit code; all in one process."""
+        code = (
+            "import sys\nfrom langmodel.cli.main import run\nsys.stderr = sys.stdout\n"
+            "for line in sys.argv[1:]:\n    print(run(line.split()), end='\\x00')\n"
+        )
+        return self.run("-c", code, *lines).split("\x00")[:-1]
 
 
 @pytest.fixture
@@ -85,12 +90,18 @@ def test_a_tokenizer(copy):
     )
     copy.add("text/tokenizers.py", "import re\n", before="from collections.abc")
     copy.add("text/tokenizers.py", '    "regex": RegexTokenizer,\n', before='    "whitespace": Whitespace')
-    copy.langmodel("preprocess text.txt -o corpus --tokenizer regex --sentences line")
-    assert "regex" in copy.langmodel("info corpus")
     train = "train corpus -o run --epochs 1 --hidden-size 8 --embedding-size 8 --batch-size 2 --no-baselines"
-    copy.langmodel(train)
-    assert "regex" in copy.langmodel("info run")
-    assert "-" in copy.langmodel("score run text.txt")
+    made, described, trained, model, scored = copy.langmodel(
+        "preprocess text.txt -o corpus --tokenizer regex --sentences line",
+        "info corpus",
+        train,
+        "info run",
+        "score run text.txt",
+    )
+    assert all(printed.endswith("0") for printed in (made, trained))
+    assert "regex" in described
+    assert "regex" in model
+    assert scored.count("\n") == 61  # a header, and a row for each line
 
 
 def test_a_filter(copy):
@@ -120,13 +131,22 @@ def test_a_filter(copy):
         '    epsilon: float = setting(0.0, "Only words at least this likely; 0: all.", least=0, under=1)\n',
         before="    length: int = setting",
     )
-    assert "--epsilon" in copy.langmodel("sample --help")
-    copy.langmodel("preprocess text.txt -o corpus --tokenizer whitespace --sentences line")
-    copy.langmodel("train corpus -o run --epochs 1 --hidden-size 8 --embedding-size 8 --batch-size 2")
-    drawn = copy.langmodel("sample run -n 3 --seed 1 --epsilon 0.9 --network-only --unk keep").splitlines()
-    assert len(set(drawn[:3])) == 1  # only the likeliest word is left at every step
-    assert "must be" in copy.langmodel("sample run --epsilon 2", code=2)
-    assert "draws nothing" in copy.langmodel("sample run --beam 2 --epsilon 0.1", code=2)
+    *_, explained, drawn, out_of_range, contradiction = copy.langmodel(
+        "preprocess text.txt -o corpus --tokenizer whitespace --sentences line",
+        "train corpus -o run --epochs 1 --hidden-size 8 --embedding-size 8 --batch-size 2",
+        "sample --help",
+        "sample run -n 3 --seed 1 --epsilon 0.9 --network-only --unk keep --format tokens",
+        "sample run --epsilon 2",
+        "sample run --beam 2 --epsilon 0.1",
+    )
+    assert "--epsilon" in explained
+    sentences = [line for line in drawn.splitlines()[:-1] if line]
+    assert len(sentences) == 3
+    assert len(set(sentences)) == 1  # only the likeliest word is left at every step
+    assert "must be" in out_of_range
+    assert "draws nothing" in contradiction
+    assert out_of_range.endswith("2")
+    assert contradiction.endswith("2")
 
 
 def test_a_cell(copy):
@@ -155,9 +175,12 @@ def test_a_cell(copy):
     (copy.path / "pytest.ini").write_text("[pytest]\npythonpath = tests\n")
     tests = copy.run("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/network", "-k", "leaky")
     assert "passed" in tests
-    copy.langmodel("preprocess text.txt -o corpus --tokenizer whitespace --sentences line")
-    copy.langmodel("train corpus -o run --cell leaky --epochs 1 --hidden-size 8 --embedding-size 8")
-    assert "LEAKY" in copy.langmodel("info run")
+    *_, described = copy.langmodel(
+        "preprocess text.txt -o corpus --tokenizer whitespace --sentences line",
+        "train corpus -o run --cell leaky --epochs 1 --hidden-size 8 --embedding-size 8",
+        "info run",
+    )
+    assert "LEAKY" in described
 
 
 def test_a_verb(copy):
@@ -181,6 +204,8 @@ def command(corpus: Path) -> None:
 """,
     )
     copy.add("cli/main.py", '    "longest": "the longest words of a corpus",\n', before='    "info": "what a')
-    assert "the longest words of a corpus" in copy.langmodel("--help")
-    copy.langmodel("preprocess text.txt -o corpus --tokenizer whitespace --sentences line")
-    assert copy.langmodel("longest corpus").splitlines()[0] == "sang!"
+    listed, _, printed = copy.langmodel(
+        "--help", "preprocess text.txt -o corpus --tokenizer whitespace --sentences line", "longest corpus"
+    )
+    assert "the longest words of a corpus" in listed
+    assert printed.splitlines()[0] == "sang!"
