@@ -25,7 +25,9 @@ CHUNK_ELEMENTS = 8 * 2**20
 CHUNK_ELEMENTS_GPU = 2**28
 
 LEAST_ROWS = 256
-"""Of a chunk, however many words there are: each chunk adds a gradient as large as the weight."""
+"""Of a chunk, even with many words, up to MOST_ELEMENTS: each adds a gradient as large as the weight."""
+
+MOST_ELEMENTS = 2**26
 
 SMALL_PROBABILITY = 1e-30
 """Below this, float32 nears its end, and -log p is computed from the logits."""
@@ -67,7 +69,8 @@ class Readout(ABC):
         """Rows whose logits are held together, as equal in number as they can be."""
         N = read_NR.shape[0]
         limit = CHUNK_ELEMENTS if read_NR.device.type == "cpu" else CHUNK_ELEMENTS_GPU
-        chunks = max(1, math.ceil(N / max(LEAST_ROWS, limit / self.vocabulary_size)))
+        limit = max(limit, min(LEAST_ROWS * self.vocabulary_size, MOST_ELEMENTS))
+        chunks = max(1, math.ceil(N * self.vocabulary_size / limit))
         rows = max(1, math.ceil(N / chunks))
         return (slice(start, start + rows) for start in range(0, N, rows))
 

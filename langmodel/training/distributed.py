@@ -32,7 +32,7 @@ class Ranks:
     @property
     def is_first_here(self) -> bool:
         """Whether it is the first process of its machine."""
-        return not environment_number("LOCAL_RANK")
+        return self.count == 1 or not environment_number("LOCAL_RANK")
 
     @property
     def writes(self) -> bool:

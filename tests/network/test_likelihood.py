@@ -198,6 +198,9 @@ def test_a_chunk_has_many_rows_however_many_words_there_are(monkeypatch):
     monkeypatch.setattr(output_layer, "CHUNK_ELEMENTS", 1_000)
     chunks = [*OutputLayer(torch.zeros(500, 1), None).chunks(torch.zeros(700, 1))]
     assert [len(range(700)[chunk]) for chunk in chunks] == [234, 234, 232]
+    monkeypatch.setattr(output_layer, "MOST_ELEMENTS", 100 * 500)  # so many that memory decides
+    chunks = [*OutputLayer(torch.zeros(500, 1), None).chunks(torch.zeros(700, 1))]
+    assert [len(range(700)[chunk]) for chunk in chunks] == [100] * 7
 
 
 def test_products_of_bfloat16_round_the_factors_alone():

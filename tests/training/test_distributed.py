@@ -95,6 +95,12 @@ def test_columns_must_be_shared_out_evenly_and_sentences_cannot_be():
         training_windows(ids, replace(TrainingConfig(batch_size=20), context="sentence"), Ranks(0, 2))
 
 
+def test_a_process_alone_checks_its_corpus_whatever_the_environment_says(monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert Ranks().is_first_here
+    assert not Ranks(1, 2).is_first_here
+
+
 def test_processes_that_have_different_corpora_are_told_so(poem_corpus, tmp_path):
     (tmp_path / "other.txt").write_text("a b c\nb c d\n" * 40)
     config = PreprocessConfig(tokenizer="whitespace", sentences="line")
