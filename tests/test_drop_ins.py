@@ -264,3 +264,19 @@ def test_without_transformers_the_extra_is_named(lm, monkeypatch):
         InputError, match=r"to_huggingface needs transformers.*: pip install 'langmodel\[hf\]'"
     ):
         lm.to_huggingface()
+
+
+def test_nltk_unknown_empty_and_wrong_arguments_are_treated_as_nltk_does(lm):
+    model = LanguageModel(lm.path)
+    vocab = model.vocab
+    assert model.generate(text_seed=("aliens",), random_seed=3) == model.generate(
+        text_seed=(vocab.unk_label,), random_seed=3
+    )
+    assert model.generate(text_seed=None, random_seed=3) == model.generate(random_seed=3)
+    assert vocab.lookup(iter([])) == ()
+    assert vocab.lookup("") == vocab.unk_label
+    for ask in (lambda: model.generate(text_seed=(None,)), lambda: vocab.lookup(1)):
+        with pytest.raises(TypeError):
+            ask()
+    with pytest.raises(AttributeError):
+        vocab.cutoff = 3
