@@ -9,18 +9,18 @@ from typing import Any
 from langmodel.configuration import check_settings, setting, typed_settings
 from langmodel.errors import ConfigError
 from langmodel.network.architecture import CELL_NAMES, CONTEXTS, Architecture
+from langmodel.training.averages import AVERAGES
 from langmodel.training.cutoffs import choose_cutoffs
+from langmodel.training.optimizers import OPTIMIZERS
 from langmodel.training.presets import PRESETS
+from langmodel.training.schedules import SCHEDULES
 
-OPTIMIZERS = ("sgd", "adamw")
 ON_NONFINITE = ("stop", "skip")
 PRECISIONS = ("auto", "float32", "float16")
 MAX_SEED = 2**32 - 1
 MAX_EPOCHS = 100_000
 MAX_NGRAMS = 9
 SOFTMAXES = ("exact", "adaptive")
-SCHEDULES = ("constant", "halve", "plateau", "one-cycle", "cosine")
-AVERAGES = ("none", "ema", "tail", "nt-asgd")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,12 +78,12 @@ class TrainingConfig:
     random_bptt: bool = setting(False, "Windows of random length, bptt on average.", off="fixed-bptt")
     partial_shuffle: bool = setting(False, "Start each column at a new place in every epoch.", off="in-order")
     batch_size: int = setting(20, "Columns, or sentences, side by side.", least=1)
-    optimizer: str = setting("adamw", "How weights are updated.", choices=OPTIMIZERS)
+    optimizer: str = setting("adamw", "How weights are updated.", choices=tuple(OPTIMIZERS))
     schedule: str = setting(
         "one-cycle",
         "Of the learning rate. halve: the tutorial's rule, if the evaluated loss rises. plateau: divide by 4 "
         "whenever it is not the lowest so far.",
-        choices=SCHEDULES,
+        choices=tuple(SCHEDULES),
     )
     learning_rate: float = setting(6e-3, "The schedule's peak.", least=0, finite=True)
     weight_decay: float = setting(0.0, "Pull of weights towards zero.", least=0, finite=True)
@@ -92,7 +92,7 @@ class TrainingConfig:
         "none",
         "Evaluate and save averaged weights. ema: exponential. tail: over the last 30% of the steps. "
         "nt-asgd: since the loss stopped falling.",
-        choices=AVERAGES,
+        choices=tuple(AVERAGES),
     )
     epochs: float = setting(6, "Passes over the training split.", above=0, most=MAX_EPOCHS)
     patience: int = setting(5, "Stop after this many evaluations without improvement; 0: never.", least=0)

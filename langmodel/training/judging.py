@@ -13,8 +13,8 @@ from langmodel.training.averaging import AveragedNetwork
 from langmodel.training.config import TrainingConfig
 from langmodel.training.distributed import Ranks
 from langmodel.training.health import refuse_divergence, refuse_ruined_weights
-from langmodel.training.optimization import Schedule
 from langmodel.training.progress import Evaluation, Observer, Progress
+from langmodel.training.schedules import Schedule
 from langmodel.training.validation import validate
 
 

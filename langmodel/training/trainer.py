@@ -26,7 +26,7 @@ from langmodel.training.gradients import Gradients
 from langmodel.training.health import refuse_ruined_weights, skip_or_stop
 from langmodel.training.judging import Judge
 from langmodel.training.objective import Objective
-from langmodel.training.optimization import OPTIMIZERS, SCHEDULES
+from langmodel.training.optimizers import OPTIMIZERS
 from langmodel.training.progress import Observer, Progress
 from langmodel.training.sampled_softmax import share_at
 from langmodel.training.saved_state import (
@@ -39,6 +39,7 @@ from langmodel.training.saved_state import (
     restore_optimizer,
     restore_progress,
 )
+from langmodel.training.schedules import SCHEDULES
 
 
 def never() -> bool:
@@ -82,7 +83,7 @@ class Trainer:
             network, ar=config.ar, tar=config.tar, float16=self.float16, bfloat16=self.bfloat16
         )
         self._parameters = list(objective.parameters())
-        self._optimizer = OPTIMIZERS[config.optimizer].make(self._parameters, config)
+        self._optimizer = OPTIMIZERS[config.optimizer].make(self._parameters, config.weight_decay)
         self._state: State = network.zero_state(1)
         self._dropout = self._make_dropout(config)
         if resume is not None:

@@ -2,7 +2,8 @@ import pytest
 import torch
 from conftest import make_network
 
-from langmodel.training.averaging import AVERAGES, AveragedNetwork
+from langmodel.training.averages import AVERAGES
+from langmodel.training.averaging import AveragedNetwork
 
 
 def averaged(kind: str, values: list[float], losses: dict[int, float] | None = None) -> AveragedNetwork:

@@ -3,7 +3,6 @@ import pytest
 from langmodel.errors import ConfigError
 from langmodel.training import config as training_config
 from langmodel.training.config import PRESETS, TrainingConfig, make_config
-from langmodel.training.optimization import OPTIMIZERS, SCHEDULES
 
 
 @pytest.mark.parametrize(
@@ -78,8 +77,3 @@ def test_every_preset_is_a_valid_config_and_survives_json(preset):
     config = make_config(preset, None, {})
     settings = training_config.config_from_mapping(config.to_dict(), "here")
     assert TrainingConfig(**settings) == config
-
-
-def test_the_names_in_the_config_are_those_in_the_tables():
-    assert set(training_config.OPTIMIZERS) == set(OPTIMIZERS)
-    assert set(training_config.SCHEDULES) == set(SCHEDULES)

@@ -15,8 +15,8 @@ from langmodel.storage.training_state import TrainingState
 from langmodel.text.vocabulary import END_ID
 from langmodel.training.config import TrainingConfig
 from langmodel.training.objective import Objective
-from langmodel.training.optimization import SCHEDULES
 from langmodel.training.progress import Evaluation
+from langmodel.training.schedules import SCHEDULES
 from langmodel.training.trainer import Trainer
 
 WORDS = sorted(set(POEM.split()))
@@ -148,26 +148,6 @@ def test_sampling_and_global_randomness_do_not_touch_training():
     trainer, recorder = make_trainer(TINY), Noisy()
     trainer.train(recorder)
     assert recorder.losses == run(TINY)[1].losses
-
-
-def test_the_rate_is_halved_when_the_evaluated_loss_rises():
-    schedule = SCHEDULES["halve"](total_steps=10)
-    rates = []
-    for loss in (5.0, 4.0, 4.5, 4.4, 4.6):
-        schedule.evaluated(loss)
-        rates.append(schedule.share(0))
-    assert rates == [1, 1, 0.5, 0.5, 0.25]
-
-
-@pytest.mark.parametrize("name", ["cosine", "one-cycle"])
-def test_a_schedule_stays_between_nothing_and_the_whole_rate_and_ends_low(name):
-    schedule = SCHEDULES[name](total_steps=100)
-    shares = [schedule.share(step) for step in range(101)]
-    assert all(0 <= share <= 1 for share in shares)
-    assert max(shares) == pytest.approx(1)
-    assert shares[-1] <= 0.01 + 1e-9
-    peak = shares.index(max(shares))
-    assert shares[peak:] == sorted(shares[peak:], reverse=True)
 
 
 def test_patience_ends_a_run_that_no_longer_improves():
@@ -336,15 +316,6 @@ def test_a_state_of_another_network_is_refused():
         make_trainer(replace(TINY, optimizer="sgd", layers=3), resume=state)
 
 
-def test_plateau_quarters_the_rate_whenever_the_loss_is_not_the_lowest_so_far():
-    schedule = SCHEDULES["plateau"](total_steps=10)
-    rates = []
-    for loss in (5.0, 4.0, 4.5, 4.2, 3.9):
-        schedule.evaluated(loss)
-        rates.append(schedule.share(0))
-    assert rates == [1, 1, 1 / 4, 1 / 16, 1 / 16]
-
-
 def test_a_longer_random_window_takes_a_longer_step():
     trainer = make_trainer(replace(TINY, random_bptt=True, schedule="constant", bptt=20))
     for window in DocumentWindows(IDS, batch_size=3, bptt=9).epoch(0):
@@ -399,10 +370,3 @@ def test_an_evaluation_tells_the_rate_of_the_step_before_it():
     assert len(recorder.evaluations) == 3
     for evaluation in recorder.evaluations:
         assert evaluation.learning_rate == TINY.learning_rate * schedule.share(evaluation.step - 1)
-
-
-def test_a_plateau_that_is_only_reached_again_lowers_the_rate():
-    schedule = SCHEDULES["plateau"](10)
-    schedule.evaluated(2.0)
-    schedule.evaluated(2.0)
-    assert schedule.share(3) == 0.25

@@ -1,41 +1,13 @@
-"""Optimizers and learning-rate schedules; each is one entry in its table."""
+"""Learning-rate schedules, each one entry in a table; imports no torch."""
 
 import math
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-
-import torch
-from torch.nn import Parameter
-from torch.optim import Optimizer
-
-from langmodel.training.config import TrainingConfig
 
 WARM_UP_SHARE = 0.2
 """Part of a one-cycle run in which the rate still rises."""
 
 ONE_CYCLE_START, ONE_CYCLE_END = 0.1, 0.01
 """Shares of the highest rate at which a one-cycle run starts and ends."""
-
-BETAS = (0.9, 0.99)
-
-
-def _sgd(parameters: Iterable[Parameter], config: TrainingConfig) -> Optimizer:
-    return torch.optim.SGD(parameters, lr=0.0, weight_decay=config.weight_decay, fused=True)
-
-
-def _adamw(parameters: Iterable[Parameter], config: TrainingConfig) -> Optimizer:
-    return torch.optim.AdamW(parameters, lr=0.0, betas=BETAS, weight_decay=config.weight_decay, fused=True)
-
-
-@dataclass(frozen=True)
-class OptimizerKind:
-    """What makes an optimizer, and how many tensors it keeps for every parameter, each of its size."""
-
-    make: Callable[[Iterable[Parameter], TrainingConfig], Optimizer]
-    moments: int
-
-
-OPTIMIZERS = {"sgd": OptimizerKind(_sgd, moments=0), "adamw": OptimizerKind(_adamw, moments=2)}
 
 
 @dataclass
@@ -102,6 +74,6 @@ SCHEDULES: dict[str, type[Schedule]] = {
     "constant": Schedule,
     "halve": Halve,
     "plateau": Plateau,
-    "cosine": Cosine,
     "one-cycle": OneCycle,
+    "cosine": Cosine,
 }
