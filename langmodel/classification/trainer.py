@@ -26,6 +26,7 @@ from langmodel.classification.texts import Batch, EncodedTexts
 from langmodel.errors import ConfigError, LangModelError
 from langmodel.network.dropout import Dropout, DropoutRates, step_seed
 from langmodel.storage.training_state import TrainingState
+from langmodel.training.optimizers import OPTIMIZERS
 from langmodel.training.saved_state import (
     named,
     optimizer_tensors,
@@ -34,7 +35,7 @@ from langmodel.training.saved_state import (
     restore_optimizer,
 )
 
-BETAS = (0.9, 0.99)
+OPTIMIZER = OPTIMIZERS["adamw"]
 
 WARM_UP_SHARE = 0.1
 """Part of the steps on labelled texts in which the rate rises; then it falls on half a cosine."""
@@ -84,9 +85,7 @@ class ClassifierTrainer:
 
     def _new_optimizer(self) -> torch.optim.Optimizer:
         groups = [{"params": list(group)} for group in self.groups]
-        return torch.optim.AdamW(
-            groups, lr=0.0, betas=BETAS, weight_decay=self.config.weight_decay, fused=True
-        )
+        return OPTIMIZER.make(groups, self.config.weight_decay)
 
     # The loop.
 
@@ -256,7 +255,7 @@ class ClassifierTrainer:
             if rows:
                 self._taken = Taken(rows, labels)
                 self._texts()
-            restore_optimizer(state, self._optimizer, self._in_order())
+            restore_optimizer(state, self._optimizer, self._in_order(), OPTIMIZER.moments)
             if self.reading_loss is not None:
                 self.reading_loss.load_state_dict(named(state, "reading."))
         except (LookupError, TypeError, ValueError, RuntimeError, AssertionError) as error:

@@ -159,8 +159,9 @@ def write_description(corpus: Corpus) -> None:
     corpus.path.joinpath("corpus.json").write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
 
 
-def open_corpus(path: Path) -> Corpus:
+def open_corpus(path: str | Path) -> Corpus:
     """Raises CorpusError for a directory that `langmodel preprocess` did not write whole."""
+    path = Path(path)
     file = path / "corpus.json"
     if not is_corpus(path) and not brought_back(path):
         raise CorpusError(f"{path}: not a corpus directory; make one with `langmodel preprocess`")

@@ -1,23 +1,24 @@
 """Optimizers, each one entry in a table; imports torch only to make one."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from torch.nn import Parameter
     from torch.optim import Optimizer
+    from torch.optim.optimizer import ParamsT
 
 BETAS = (0.9, 0.99)
+"""Of AdamW."""
 
 
-def _sgd(parameters: "Iterable[Parameter]", weight_decay: float) -> "Optimizer":
+def _sgd(parameters: "ParamsT", weight_decay: float) -> "Optimizer":
     from torch.optim import SGD
 
     return SGD(parameters, lr=0.0, weight_decay=weight_decay, fused=True)
 
 
-def _adamw(parameters: "Iterable[Parameter]", weight_decay: float) -> "Optimizer":
+def _adamw(parameters: "ParamsT", weight_decay: float) -> "Optimizer":
     from torch.optim import AdamW
 
     return AdamW(parameters, lr=0.0, betas=BETAS, weight_decay=weight_decay, fused=True)
@@ -25,10 +26,13 @@ def _adamw(parameters: "Iterable[Parameter]", weight_decay: float) -> "Optimizer
 
 @dataclass(frozen=True)
 class OptimizerKind:
-    """What makes an optimizer, and how many tensors it keeps for every parameter, each of its size."""
+    """What makes an optimizer, and the names of the tensors that it keeps, each of its parameter's size.
 
-    make: "Callable[[Iterable[Parameter], float], Optimizer]"
-    moments: int
+    Beside them it may keep `step`, a number.
+    """
+
+    make: "Callable[[ParamsT, float], Optimizer]"
+    moments: tuple[str, ...]
 
 
-OPTIMIZERS = {"sgd": OptimizerKind(_sgd, moments=0), "adamw": OptimizerKind(_adamw, moments=2)}
+OPTIMIZERS = {"sgd": OptimizerKind(_sgd, ()), "adamw": OptimizerKind(_adamw, ("exp_avg", "exp_avg_sq"))}

@@ -22,9 +22,6 @@ from langmodel.training.progress import Progress
 ADDED = ("cycle_step",)
 """Fields that states of older versions lack."""
 
-MOMENTS = ("exp_avg", "exp_avg_sq")
-"""Of AdamW, each as its parameter; `step` is a number. Plain SGD keeps nothing."""
-
 
 def named(saved: TrainingState, prefix: str) -> dict[str, Tensor]:
     """The tensors whose name begins so, named by the rest of it."""
@@ -97,10 +94,13 @@ def optimizer_tensors(optimizer: Optimizer, parameters: Sequence[Parameter]) -> 
     }
 
 
-def restore_optimizer(saved: TrainingState, optimizer: Optimizer, parameters: Sequence[Parameter]) -> None:
+def restore_optimizer(
+    saved: TrainingState, optimizer: Optimizer, parameters: Sequence[Parameter], moments: Sequence[str]
+) -> None:
+    """`moments` are the tensors that such an optimizer keeps of each parameter."""
     for name, tensor in named(saved, "optimizer.").items():
         index, _, moment = name.partition(".")
-        if (moment != "step" and moment not in MOMENTS) or not index.isdecimal():
+        if (moment != "step" and moment not in moments) or not index.isdecimal():
             raise ValueError(f"optimizer.{name} is unknown")
         parameter = parameters[int(index)]
         _check(tensor, () if moment == "step" else tuple(parameter.shape), f"optimizer.{name}")

@@ -83,7 +83,8 @@ class Trainer:
             network, ar=config.ar, tar=config.tar, float16=self.float16, bfloat16=self.bfloat16
         )
         self._parameters = list(objective.parameters())
-        self._optimizer = OPTIMIZERS[config.optimizer].make(self._parameters, config.weight_decay)
+        self._kind = OPTIMIZERS[config.optimizer]
+        self._optimizer = self._kind.make(self._parameters, config.weight_decay)
         self._state: State = network.zero_state(1)
         self._dropout = self._make_dropout(config)
         if resume is not None:
@@ -137,7 +138,7 @@ class Trainer:
     @property
     def state_bytes(self) -> int:
         """What a saved state takes with the weights, to a few kilobytes: before the first step too."""
-        copies = 1 + OPTIMIZERS[self.config.optimizer].moments + (self.config.average != "none")
+        copies = 1 + len(self._kind.moments) + (self.config.average != "none")
         return 4 * copies * sum(parameter.numel() for parameter in self._parameters)
 
     @property
@@ -301,7 +302,7 @@ class Trainer:
             upcoming = next(self._windows.epoch(epoch, window))
             columns = None if upcoming.fresh else upcoming.inputs_TB.shape[1] * self._ranks.count
             self._state = self._ranks.own_state(restore_carried(saved, self._state, columns))
-            restore_optimizer(saved, self._optimizer, self._parameters)
+            restore_optimizer(saved, self._optimizer, self._parameters, self._kind.moments)
             if "average" in saved.values:  # format 1 had none
                 self._average.restore(saved.values["average"], named(saved, "average."))
         except (LookupError, TypeError, ValueError, RuntimeError) as error:
