@@ -32,6 +32,10 @@ class NewerFormatError(ModelFileError):
     """A model file that a later langmodel has written: whole, but not for this version."""
 
 
+class WorkersLost(LangModelError):
+    """Processes that shared the work are gone; what they finished is whole."""
+
+
 class TrainingError(LangModelError):
     """Training had to stop: the loss or a gradient is no longer a number, say."""
 

@@ -1,6 +1,7 @@
 """Processes that share out work, with Ctrl-C left to their parent."""
 
 import multiprocessing
+import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -8,13 +9,27 @@ from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExec
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from langmodel.errors import LangModelError
+from langmodel.errors import WorkersLost
 
 Work = TypeVar("Work")
 Result = TypeVar("Result")
 
 AHEAD = 2
 """So many pieces of work for each process wait or are done before their turn: memory stays flat."""
+
+
+def shared_out(
+    executor: Executor | None, work: Callable[[Work], Result], pieces: Iterable[Work]
+) -> Iterator[Result]:
+    """`work` of each piece, in order, through an executor, or here without one.
+
+    An executor with workers elsewhere says by `ahead` how many pieces may wait.
+    """
+    if executor is None:
+        yield from map(work, pieces)
+    else:
+        ahead: int = getattr(executor, "ahead", AHEAD * (os.cpu_count() or 1))
+        yield from in_order(executor, ahead, work, pieces)
 
 
 @contextmanager
@@ -36,22 +51,22 @@ def _begin(prepare: Callable[..., None] | None, arguments: tuple[Any, ...]) -> N
 
 
 def in_order(
-    pool: Executor, workers: int, work: Callable[[Work], Result], pieces: Iterable[Work]
+    pool: Executor, ahead: int, work: Callable[[Work], Result], pieces: Iterable[Work]
 ) -> Iterator[Result]:
-    """`work` of each piece, in order; pieces are taken as results are asked for, a few ahead.
+    """`work` of each piece, in order; pieces are taken as results are asked for, `ahead` of them before.
 
-    Raises LangModelError if a process dies.
+    Raises WorkersLost if a process dies.
     """
     waiting: deque[Future[Result]] = deque()
     try:
         for piece in pieces:
             waiting.append(pool.submit(work, piece))
-            if len(waiting) > AHEAD * workers:
+            if len(waiting) > ahead:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
     except BrokenExecutor:
-        raise LangModelError(
+        raise WorkersLost(
             "a worker process died, probably out of memory; lower --workers, or give shorter lines"
         ) from None
     finally:

@@ -68,7 +68,7 @@ class Immediately(Executor):
 
 def test_results_come_in_order_and_work_is_taken_a_few_pieces_ahead():
     pool = Immediately()
-    results = in_order(pool, 2, lambda n: n * n, iter(range(100)))
+    results = in_order(pool, 4, lambda n: n * n, iter(range(100)))
     assert [next(results) for _ in range(3)] == [0, 1, 4]
     assert pool.handed_in == 3 + 2 * 2
     assert list(results) == [n * n for n in range(3, 100)]

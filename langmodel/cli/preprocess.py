@@ -64,7 +64,11 @@ from langmodel.text.tokenizers import TOKENIZERS
 @click.option(
     "--cluster",
     metavar="tcp://HOST:PORT|local:N",
-    help="Tokenize on a Dask scheduler's workers, or on N local ones; the output is the same.",
+    help="Share the work among a Dask scheduler's workers or N local ones, all of which write beside the "
+    "output; the bytes are the same.",
+)
+@click.option(
+    "--resume", is_flag=True, help="Go on from what a stopped preprocess of the same text finished."
 )
 @setting(PreprocessConfig, "--seed", "Decides what is held out.")
 def command(
@@ -76,6 +80,7 @@ def command(
     vocabulary_from: Path | None,
     workers: int | None,
     cluster: str | None,
+    resume: bool,
     column: str | None,
     field: str | None,
     encoding: str | None,
@@ -100,5 +105,6 @@ def command(
         vocabulary_from=vocabulary_from,
         workers=workers,
         cluster=cluster,
+        resume=resume,
     )
     Narrator().tell(corpus_report(corpus))

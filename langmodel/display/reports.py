@@ -11,6 +11,15 @@ def rows_as_text(rows: list[tuple[str, str]]) -> str:
     return "\n".join(f"{name:<{width}}  {printable(value)}" for name, value in rows)
 
 
+MANY_SHARDS = 10
+
+
+def _in_shards(corpus: Corpus) -> str:
+    """How many parts of a large corpus have a checksum of their own."""
+    shards = sum(len(corpus.shards(name)) for name in SPLITS)
+    return f", in {shards:,} shards with checksums" if shards >= MANY_SHARDS else ""
+
+
 def corpus_report(corpus: Corpus) -> str:
     """Counts of every split, the vocabulary's edge, and how the text was cut."""
     header = f"{'':<10} {'documents':>10} {'sentences':>10} {'tokens':>12} {'UNK':>8} {'longest':>8}"
@@ -38,7 +47,7 @@ def corpus_report(corpus: Corpus) -> str:
             f"{corpus.pipeline.tokenizer} tokenizer, sentences by {splitter}"
             + f", {corpus.pipeline.shown_case}",
         ),
-        ("written to", str(corpus.path)),
+        ("written to", f"{corpus.path}{_in_shards(corpus)}"),
     ]
     if not corpus.statistics["valid"].tokens:
         rows.append(("note", "no validation split; training is judged by its own loss"))

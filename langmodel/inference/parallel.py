@@ -8,7 +8,7 @@ from langmodel.inference.language_model import LanguageModel, load
 from langmodel.inference.results import SentenceScore
 from langmodel.inference.scoring import BLOCK_SENTENCES
 from langmodel.network.device import prepare_cpu
-from langmodel.processes import in_order, process_pool
+from langmodel.processes import AHEAD, in_order, process_pool
 
 _model: LanguageModel | None = None
 """Of this process, once it is a worker."""
@@ -24,7 +24,7 @@ def score_in_processes(
     """
     with process_pool(workers, _prepare, path, threads, network_only) as pool:
         blocks = ((block, detail) for block in _blocks(lines))
-        for scores in in_order(pool, workers, _score, blocks):
+        for scores in in_order(pool, AHEAD * workers, _score, blocks):
             yield from scores
 
 

@@ -12,6 +12,7 @@ from langmodel.display.narration import Narrator, Silent
 from langmodel.errors import ConfigError
 from langmodel.processes import process_pool
 from langmodel.text.corpus import Corpus, open_corpus
+from langmodel.text.corpus_directory import kept_pieces
 from langmodel.text.corpus_files import is_corpus
 from langmodel.text.decoding import UTF_8
 from langmodel.text.pipeline import Pipeline
@@ -41,6 +42,7 @@ def preprocess(
     workers: int | None = None,
     executor: Executor | None = None,
     cluster: str | None = None,
+    resume: bool = False,
     quiet: bool = False,
     **settings: Any,
 ) -> Corpus:
@@ -48,9 +50,10 @@ def preprocess(
 
     `settings` are fields of PreprocessConfig (`vocabulary_size=20_000, min_count=2`); `lowercase` is short
     for `case="lower"` or `case="keep"`. `executor` does the work in place of `workers` processes on this
-    machine; `cluster` is the address of a Dask scheduler, or `local:N`. A
-    corpus already in the directory is replaced. Raises ConfigError for unknown settings, CorpusError for text
-    that cannot be used.
+    machine; its workers have to be able to write beside `output`. `cluster` is the address of a Dask
+    scheduler, or `local:N`. `resume` goes on from what a stopped call had finished. A corpus already in the
+    directory is replaced. Raises ConfigError for unknown settings, CorpusError for text that cannot be used,
+    WorkersLost where processes died.
     """
     named = [sources] if isinstance(sources, str | Path) else list(sources)
     narrator = Silent() if quiet else Narrator()
@@ -66,6 +69,7 @@ def preprocess(
         workers=workers,
         executor=executor,
         cluster=cluster,
+        resume=resume,
     )
 
 
@@ -103,6 +107,7 @@ def run_preprocess(
     workers: int | None = None,
     executor: Executor | None = None,
     cluster: str | None = None,
+    resume: bool = False,
 ) -> Corpus:
     """What `preprocess` and the command have in common."""
     if cluster is not None and (workers is not None or executor is not None):
@@ -112,7 +117,11 @@ def run_preprocess(
     words = None if vocabulary_from is None else words_of(vocabulary_from)
     replaces = is_corpus(output)
     notes: list[str] = []
-    with narrator.bar("preprocessing") as bar, _executor(workers, executor, cluster) as pool:
+    with (
+        _stops_told(output, narrator),
+        narrator.bar("preprocessing") as bar,
+        _executor(workers, executor, cluster) as pool,
+    ):
         corpus = encode(
             sources,
             output,
@@ -122,6 +131,7 @@ def run_preprocess(
             reading=reading,
             vocabulary_from=words,
             executor=pool,
+            resume=resume,
             on_tokens=bar.update,
             on_note=notes.append,
         )
@@ -130,6 +140,19 @@ def run_preprocess(
     if replaces:
         narrator.say("note: it replaced an older corpus")
     return corpus
+
+
+@contextmanager
+def _stops_told(output: Path, narrator: Narrator) -> Iterator[None]:
+    """Someone who stops a long preprocess reads how to go on."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        if kept := kept_pieces(output):
+            narrator.say(
+                f"note: {kept:,} finished pieces of the text are kept; add --resume to go on from them"
+            )
+        raise
 
 
 def words_of(path: Path) -> tuple[Vocabulary, Pipeline]:

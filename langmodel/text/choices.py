@@ -3,12 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
-import numpy.typing as npt
-
 from langmodel.errors import ConfigError, CorpusError
 from langmodel.text.casing import INITIAL, mostly_lower, settled
-from langmodel.text.passes import SplitBuilder
 from langmodel.text.pipeline import Pipeline
 from langmodel.text.preprocess_config import PreprocessConfig
 from langmodel.text.vocabulary import SPECIAL_TOKENS, Vocabulary, build_vocabulary
@@ -32,18 +28,20 @@ class Chosen:
 
 def choose_words(
     types: Mapping[str, int],
-    train: SplitBuilder,
     pipeline: Pipeline,
     config: PreprocessConfig,
     given: tuple[Vocabulary, Pipeline] | None,
 ) -> Chosen:
-    """Raises CorpusError where there is no word to choose, ConfigError where none is frequent enough."""
-    counted = _counts(types, train.counts)
+    """`types` says how often each occurs in the training split, which may lack those of the others.
+
+    Raises CorpusError where there is no word to choose, ConfigError where none is frequent enough.
+    """
+    counted = {word: n for word, n in types.items() if n}
     if not counted:
         raise CorpusError(f"every word is {config.unk_token!r}; there is nothing to learn")
     if given is not None:
         return _as_given(types, counted, *given)
-    forms = settled({**dict.fromkeys(types, 0), **counted})
+    forms = settled(types)
     counts = _merged(counted, forms)
     min_count = config.min_count
     if min_count is None:
@@ -75,10 +73,6 @@ def _as_given(
         raise CorpusError("no word of this text is in the given vocabulary; leave --vocabulary-from out")
     own = Vocabulary(vocabulary.words, [counts.get(word, 0) for word in vocabulary.words])
     return Chosen(own, pipeline, forms, counts, min_count=1)
-
-
-def _counts(types: Mapping[str, int], counts: npt.NDArray[np.int64]) -> dict[str, int]:
-    return {word: n for word, id in types.items() if id < len(counts) and (n := int(counts[id]))}
 
 
 def _merged(counted: Mapping[str, int], forms: Mapping[str, str]) -> dict[str, int]:

@@ -1,13 +1,19 @@
-"""A Dask cluster as the executor of `preprocess` (extra `[cluster]`): a scheduler's address, or `local:N`."""
+"""A Dask cluster as the executor of `preprocess` (extra `[cluster]`): a scheduler's address, or `local:N`.
+
+Its workers read plain files themselves, where they see them, and write beside the corpus directory.
+"""
 
 import platform
+import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from langmodel import __version__
-from langmodel.errors import ConfigError, InputError, LangModelError
+from langmodel.errors import ConfigError, InputError, WorkersLost
 
 SECONDS_TO_CONNECT = 15
 
@@ -22,11 +28,43 @@ class ClusterExecutor(Executor):
 
     def __init__(self, client: Any) -> None:
         self._client = client
+        self._seen: dict[Path, bool] = {}
         self.ahead = AHEAD * max(1, sum(client.nthreads().values()))
         """How many pieces of work may wait."""
 
+    def can_read(self, path: Path) -> bool:
+        """Whether every worker sees this file; the others of its folder are taken to be where it is."""
+        folder = path.absolute().parent
+        if folder not in self._seen:
+            here = _bytes_of(str(path.absolute()))
+            found = self._client.run(_bytes_of, str(path.absolute()))
+            self._seen[folder] = all(there == here for there in found.values())
+        return self._seen[folder]
+
     def submit(self, function: Callable[..., Any], /, *arguments: Any, **more: Any) -> Any:
-        return _Result(self._client, self._client.submit(function, *arguments, **more, pure=False))
+        return _Result(self._client, self._client.submit(_shielded, function, *arguments, **more, pure=False))
+
+
+@dataclass(frozen=True)
+class _Failed:
+    """An error of the file system on a worker, which is not the cluster's."""
+
+    error: OSError
+    host: str
+
+
+def _shielded(function: Callable[..., Any], *arguments: Any, **more: Any) -> Any:
+    try:
+        return function(*arguments, **more)
+    except OSError as error:
+        return _Failed(error, socket.gethostname())
+
+
+def _bytes_of(path: str) -> int | None:
+    try:
+        return Path(path).stat().st_size
+    except OSError:
+        return None
 
 
 class _Result:
@@ -35,22 +73,31 @@ class _Result:
     def __init__(self, client: Any, future: Any) -> None:
         self._client, self._future = client, future
 
+    def cancel(self) -> None:
+        with suppress(Exception):  # the scheduler may be gone
+            self._future.cancel()
+
     def result(self, timeout: float | None = None) -> Any:
         from distributed import CancelledError, KilledWorker
         from distributed.comm import CommClosedError
 
         try:
-            return self._future.result(timeout)
+            found = self._future.result(timeout)
         except KilledWorker as error:
-            raise LangModelError(
+            raise WorkersLost(
                 f"{self._client.scheduler.address}: workers kept dying on the same batch "
                 f"({error!s:.120}); give them more memory"
             ) from None
         except (CancelledError, CommClosedError, TimeoutError, OSError) as error:
-            raise LangModelError(
+            raise WorkersLost(
                 f"{self._client.scheduler.address}: the scheduler is gone ({type(error).__name__}); start it "
                 "again, and preprocess again"
             ) from None
+        if isinstance(found, _Failed):
+            if found.error.strerror is None:  # NLTK's own TimeoutError
+                raise found.error
+            raise OSError(found.error.errno, f"{found.error.strerror} on {found.host}")
+        return found
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from langmodel.errors import ConfigError, CorpusError
 from langmodel.text.corpus_directory import brought_back
-from langmodel.text.corpus_files import RARE_WORDS, SPLITS, is_corpus
+from langmodel.text.corpus_files import RARE_WORDS, SHARDS, SPLITS, is_corpus
 from langmodel.text.pipeline import Pipeline
 from langmodel.text.vocabulary import END_ID, START_ID, Vocabulary
 
@@ -107,6 +107,23 @@ class Corpus:
         except (OSError, UnicodeDecodeError) as error:
             raise CorpusError(f"{file}: cannot be read ({error}); run `langmodel preprocess` again") from None
 
+    def shards(self, name: str) -> list[tuple[int, str]]:
+        """Ids and SHA-256 of each part of a split that was written by itself; none if that is not known."""
+        try:
+            rows = json.loads((self.path / SHARDS).read_text(encoding="utf-8"))[name]
+            return [(int(ids), str(sha256)) for ids, sha256 in rows]
+        except (OSError, ValueError, TypeError, LookupError, RecursionError):
+            return []
+
+    def _damage(self, name: str, ids: Ids) -> str:
+        """Where the first damaged shard of a split is."""
+        start = 0
+        for number, (length, sha256) in enumerate(self.shards(name), start=1):
+            if hashlib.sha256(ids[start : start + length].tobytes()).hexdigest() != sha256:
+                return f", first in shard {number}: ids {start:,} to {start + length:,}"
+            start += length
+        return ""
+
     def split(self, name: str, *, check: bool = True) -> Ids:
         """The ids of a split, memory-mapped, and checked against what was written.
 
@@ -138,7 +155,8 @@ class Corpus:
             largest, starts = max(largest, int(block.max())), starts + int((block == START_ID).sum())
         if hashed.hexdigest() != self.statistics[name].sha256:
             raise CorpusError(
-                f"{path}: damaged (its checksum does not match); run `langmodel preprocess` again"
+                f"{path}: damaged (its checksum does not match{self._damage(name, ids)}); "
+                "run `langmodel preprocess` again"
             )
         if largest >= len(self.vocabulary) or ids[-1] != END_ID or starts:
             raise CorpusError(f"{path}: not made with this vocabulary; run `langmodel preprocess` again")

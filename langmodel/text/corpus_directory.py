@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from langmodel.errors import CorpusError
+from langmodel.errors import CorpusError, WorkersLost
 from langmodel.text.corpus_files import FILES, is_corpus
 
 try:
@@ -25,12 +25,20 @@ YOUNG_SECONDS = 60.0
 LONGEST_NAME = 220
 
 
+PARTS = "parts"
+"""Of a folder that is being written: pieces that are finished, which a later writer can go on from."""
+
+STOPS = (KeyboardInterrupt, SystemExit, WorkersLost)
+"""After these, finished pieces stay."""
+
+
 @contextmanager
-def appearing_whole(output: Path) -> Iterator[Path]:
+def appearing_whole(output: Path, *, resume: bool = False) -> Iterator[Path]:
     """A temporary sibling that takes `output`'s place when the block ends well, and vanishes otherwise.
 
-    What killed writers of the same corpus left is swept first. Raises CorpusError where there is something
-    else at `output`, or nothing can be written.
+    If it was stopped, its PARTS stay; with `resume`, they are those that a stopped writer left. Without,
+    whatever stopped writers of the same corpus left is swept first. Raises CorpusError where there is
+    something else at `output`, or nothing can be written.
     """
     try:
         output = output.resolve()
@@ -39,14 +47,16 @@ def appearing_whole(output: Path) -> Iterator[Path]:
     _refuse_what_is_no_corpus(output)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(output)
         folder = Path(tempfile.mkdtemp(prefix=_prefix(output), dir=output.parent))
     except OSError as error:
         raise CorpusError(f"{output}: cannot be written ({error.strerror})") from None
     try:
         with _claimed(folder):
             folder.chmod(0o755)
+            _take_parts(output, folder, resume)
+            _sweep(output)
             yield folder
+            shutil.rmtree(folder / PARTS)
             for file in folder.iterdir():
                 _sync(file)
             _sync(folder)
@@ -62,8 +72,50 @@ def appearing_whole(output: Path) -> Iterator[Path]:
             _sync(output.parent)
             # Only now is the new one where the old one was, also after the power fails.
             shutil.rmtree(old, ignore_errors=True)
-    finally:
+    except STOPS:
+        _keep_parts(folder)
+        raise
+    except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _keep_parts(folder: Path) -> None:
+    if not finished_pieces(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    for file in folder.iterdir():
+        if file.name != PARTS:
+            file.unlink()
+
+
+def finished_pieces(folder: Path) -> int:
+    """How many a folder that is being written has."""
+    return sum(1 for _ in folder.glob(f"{PARTS}/*.npz"))
+
+
+def kept_pieces(output: Path) -> int:
+    """How many a stopped writer of a corpus left."""
+    return max((finished_pieces(folder) for folder in _left_folders(output.absolute())), default=0)
+
+
+def _left_folders(output: Path) -> list[Path]:
+    """Of writers of the corpus that are not at work any more, the latest first."""
+    written = re.compile(re.escape(_prefix(output)) + r"\w+")
+    beside = output.parent.iterdir() if output.parent.is_dir() else ()
+    folders = [path for path in beside if written.fullmatch(path.name) and not _is_claimed(path)]
+    return sorted(folders, key=lambda folder: folder.stat().st_mtime, reverse=True)
+
+
+def _take_parts(output: Path, folder: Path, resume: bool) -> None:
+    """Give a new folder its PARTS: an earlier one's, if there is one and it may be used."""
+    for left in _left_folders(output) if resume else ():
+        if finished_pieces(left):
+            with suppress(FileNotFoundError):  # another process was first
+                left.joinpath(PARTS).rename(folder / PARTS)
+                shutil.rmtree(left, ignore_errors=True)
+                return
+    folder.joinpath(PARTS).mkdir()
 
 
 def _sync(path: Path) -> None:
@@ -106,13 +158,10 @@ def _prefix(output: Path) -> str:
 
 def _sweep(output: Path) -> None:
     """Remove what killed writers left; a corpus that one had put aside and not replaced comes back."""
-    written = re.compile(re.escape(_prefix(output)) + r"\w+")
-    aside = re.compile(written.pattern + re.escape(REPLACED))
-    beside = list(output.parent.iterdir())
-    for folder in (path for path in beside if written.fullmatch(path.name)):
-        if not _is_claimed(folder):
-            shutil.rmtree(folder, ignore_errors=True)
-    for old in (path for path in beside if aside.fullmatch(path.name)):
+    for folder in _left_folders(output):
+        shutil.rmtree(folder, ignore_errors=True)
+    aside = re.compile(re.escape(_prefix(output)) + r"\w+" + re.escape(REPLACED))
+    for old in [path for path in output.parent.iterdir() if aside.fullmatch(path.name)]:
         if old.with_suffix("").exists():
             continue  # its writer is at it now
         if not output.exists():

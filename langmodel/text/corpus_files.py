@@ -6,7 +6,10 @@ SPLITS = ("train", "valid", "test")
 
 RARE_WORDS = "rare_words.json"
 
-FILES = ("corpus.json", "vocabulary.json", RARE_WORDS, *(f"{split}.npy" for split in SPLITS))
+SHARDS = "shards.json"
+"""For each split, how many ids each piece of the text became, and their checksum."""
+
+FILES = ("corpus.json", "vocabulary.json", RARE_WORDS, SHARDS, *(f"{split}.npy" for split in SPLITS))
 """Everything that a corpus directory may hold."""
 
 

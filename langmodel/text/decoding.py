@@ -6,8 +6,9 @@ import re
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
-from typing import BinaryIO
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NoReturn, Protocol
 
 from langmodel.errors import ConfigError, CorpusError
 from langmodel.text.encodings import likely_encodings
@@ -50,20 +51,40 @@ def checked_encoding(name: str) -> str:
     return codec.name
 
 
+@dataclass(frozen=True)
+class Before:
+    """What stands in front of a part of a file, for messages that name a place."""
+
+    bytes: int = 0
+    lines: Callable[[], int] = lambda: 0
+    """Counted only when something is wrong."""
+
+
+class ByteStream(Protocol):
+    """What is read of an opened file."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+    def readline(self, size: int, /) -> bytes: ...
+
+
 def decoded_lines(
-    stream: BinaryIO,
+    stream: ByteStream,
     where: str,
     breaks: re.Pattern[str] = LINE_BREAKS,
     encoding: str = UTF_8,
     *,
     squeezed: bool = False,
+    before: Before = Before(),
 ) -> Iterator[str]:
     """Lines without their ends; LF and all of `breaks` end a line. `squeezed`: of blank lines in a row, one
-    stands for all, for readers that do not count them.
+    stands for all, for readers that do not count them. A stream of UTF-8 may begin in the middle of a file.
 
     Raises CorpusError for other encodings and NUL bytes, naming byte offset and line.
     """
-    blocks = _utf8_blocks(stream, where) if encoding == UTF_8 else _foreign_blocks(stream, where, encoding)
+    blocks = (
+        _utf8_blocks(stream, where, before) if encoding == UTF_8 else _foreign_blocks(stream, where, encoding)
+    )
     for text in blocks:
         whole = breaks.sub("\n", text)
         if squeezed and "\n\n\n" in whole:
@@ -71,20 +92,21 @@ def decoded_lines(
         yield from whole.removesuffix("\n").split("\n")
 
 
-def _utf8_blocks(stream: BinaryIO, where: str) -> Iterator[str]:
-    offset, line = 0, 1
-    for block in _blocks(stream, where):
+def _utf8_blocks(stream: ByteStream, where: str, before: Before) -> Iterator[str]:
+    offset, line = before.bytes, 1
+    for block in _blocks(stream, where, before.bytes):
         if offset == 0:
             for mark, encoding in FOREIGN_MARKS.items():
                 if block.startswith(mark):
                     raise CorpusError(f"{where}: {encoding} text; add --encoding {encoding.lower()}")
             if block.startswith(b"\xef\xbb\xbf"):
                 block, offset = block[3:], 3
-        _refuse_nul(block, where, offset, line)
+        if b"\0" in block:
+            _refuse_nul(block, where, offset, line + before.lines())
         try:
             text = block.decode()
         except UnicodeDecodeError as error:
-            bad_line = line + block.count(b"\n", 0, error.start)
+            bad_line = before.lines() + line + block.count(b"\n", 0, error.start)
             raise CorpusError(
                 f"{where}: not UTF-8 at byte {offset + error.start}, line {bad_line}; {_advice(block)}"
             ) from None
@@ -100,7 +122,7 @@ def _advice(block: bytes) -> str:
     return f"it looks like {' or '.join(likely)}: add --encoding {likely[0]}"
 
 
-def _foreign_blocks(stream: BinaryIO, where: str, encoding: str) -> Iterator[str]:
+def _foreign_blocks(stream: ByteStream, where: str, encoding: str) -> Iterator[str]:
     """Whole lines, decoded piece by piece: a character may lie across two blocks."""
     decoder = codecs.getincrementaldecoder(encoding)()
     offset, line, rest = 0, 1, ""
@@ -131,7 +153,7 @@ def _foreign_blocks(stream: BinaryIO, where: str, encoding: str) -> Iterator[str
         yield rest
 
 
-def _read(stream: BinaryIO, where: str) -> bytes:
+def _read(stream: ByteStream, where: str) -> bytes:
     try:
         return stream.read(BLOCK_BYTES)
     except DAMAGE as error:
@@ -142,9 +164,8 @@ def _too_long(where: str, start: int) -> str:
     return f"{where}: the line at byte {start} is longer than {MAX_LINE_BYTES >> 20} MiB; break it into lines"
 
 
-def _blocks(stream: BinaryIO, where: str) -> Iterator[bytes]:
+def _blocks(stream: ByteStream, where: str, offset: int) -> Iterator[bytes]:
     """Whole lines, about BLOCK_BYTES of them at a time."""
-    offset = 0
     while block := _read(stream, where):
         if not block.endswith(b"\n"):
             try:
@@ -158,11 +179,10 @@ def _blocks(stream: BinaryIO, where: str) -> Iterator[bytes]:
         offset += len(block)
 
 
-def _refuse_nul(block: bytes, where: str, offset: int, line: int) -> None:
-    at = block.find(b"\0")
-    if at >= 0:
-        line += block.count(b"\n", 0, at)
-        raise CorpusError(
-            f"{where}: a NUL byte at byte {offset + at}, line {line}; this is UTF-16 or not text: "
-            "add --encoding utf-16, or remove the NUL bytes"
-        )
+def _refuse_nul(block: bytes, where: str, offset: int, line: int) -> NoReturn:
+    at = block.index(b"\0")
+    line += block.count(b"\n", 0, at)
+    raise CorpusError(
+        f"{where}: a NUL byte at byte {offset + at}, line {line}; this is UTF-16 or not text: "
+        "add --encoding utf-16, or remove the NUL bytes"
+    )

@@ -1,49 +1,68 @@
-"""One passage batch -> ids, in any process: the part of preprocessing that is worth sharing out."""
+"""A piece of text -> provisional ids in files, in any process: the work that is worth sharing out."""
 
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
 
 from langmodel.text.casing import INITIAL, first_word, is_capitalised
+from langmodel.text.pieces import Piece
 from langmodel.text.pipeline import Pipeline
+from langmodel.text.sources import Reading
 
 END_MARK, UNK_MARK, FIRST_TYPE = 0, 1, 2
 """Provisional ids while the vocabulary is not known yet: END, `unk_token`, then the types as they come."""
 
+IDS_AT_ONCE = 2**20
+"""Ids that are held before they are written, or after they are read."""
+
+Counts = npt.NDArray[np.int64]
+
 
 @dataclass(frozen=True)
-class EncodedBatch:
-    """Passages as provisional ids, numbered inside the batch; `types[i]` has id FIRST_TYPE + i."""
+class Encoded:
+    """A piece whose ids lie in `files`: what is to be known of its passages, in order."""
 
-    ids: npt.NDArray[np.uint32]
-    types: list[str]
-    sentences: int
-    longest_sentence: int
+    files: Path
+    split: str | None
+    """The one that all of it belongs to; None: not dealt out yet."""
+    documents: Counts
+    """The number of the document of each."""
+    characters: Counts
+    tokens: int
+    """Words of all together."""
+    was_there: bool
+    """Finished by an earlier run."""
 
 
-@lru_cache(maxsize=2)
-def _pipeline(settings: str) -> Pipeline:
-    return Pipeline.from_dict(json.loads(settings))
+@dataclass
+class Encoder:
+    """Words -> provisional ids, numbered as they come; `types[i]` has id FIRST_TYPE + i."""
 
+    pipeline: Pipeline
 
-def encode_batch(settings: str, passages: Sequence[str]) -> EncodedBatch:
-    """Split and tokenize passages. `settings` is a pipeline's JSON, so that any process can be sent it.
+    def __post_init__(self) -> None:
+        unk_token = self.pipeline.unk_token
+        self.types: list[str] = []
+        self._known: dict[str, int] = {}
+        self._seen = {} if unk_token is None else {self.pipeline.normalize(unk_token): UNK_MARK}
 
-    Every sentence's ids are followed by END_MARK; a passage without words leaves nothing. With case `true`,
-    a capitalised first word is a type of its own, marked INITIAL.
-    """
-    pipeline = _pipeline(settings)
-    normalize, unk_token, finds_case = pipeline.normalize, pipeline.unk_token, pipeline.case == "true"
-    known: dict[str, int] = {}
-    types: list[str] = []
-    seen = {} if unk_token is None else {normalize(unk_token): UNK_MARK}
-    ids: list[int] = []
-    sentences = longest = 0
-    for passage in passages:
+    def encode(self, passage: str, ids: list[int]) -> tuple[int, int]:
+        """Add a passage's ids; returns its sentences and the words of the longest one.
+
+        Every sentence's ids are followed by END_MARK; a passage without words leaves nothing. With case
+        `true`, a capitalised first word is a type of its own, marked INITIAL.
+        """
+        pipeline, known = self.pipeline, self._known
+        finds_case = pipeline.case == "true"
+        sentences = longest = 0
         for sentence in pipeline.split_sentences(passage):
             words = pipeline.tokenize(sentence)
             if not words:
@@ -53,14 +72,95 @@ def encode_batch(settings: str, passages: Sequence[str]) -> EncodedBatch:
             for word in words:
                 id = known.get(word)
                 if id is None:
-                    normal = normalize(word)
-                    id = seen.get(normal)
-                    if id is None:
-                        id = seen[normal] = FIRST_TYPE + len(types)
-                        types.append(normal)
-                    known[word] = id
+                    id = known[word] = self._new(word)
                 ids.append(id)
             ids.append(END_MARK)
             sentences += 1
             longest = max(longest, len(words))
-    return EncodedBatch(np.array(ids, np.uint32), types, sentences, longest)
+        return sentences, longest
+
+    def _new(self, word: str) -> int:
+        normal = self.pipeline.normalize(word)
+        id = self._seen.get(normal)
+        if id is None:
+            id = self._seen[normal] = FIRST_TYPE + len(self.types)
+            self.types.append(normal)
+        return id
+
+
+@lru_cache(maxsize=2)
+def _pipeline(settings: str) -> Pipeline:
+    return Pipeline.from_dict(json.loads(settings))
+
+
+def encode_piece(settings: str, reading: Reading, folder: Path, piece: Piece) -> Encoded:
+    """Read, split and tokenize a piece, and write its ids into `folder`, if they are not there already.
+
+    `settings` is a pipeline's JSON, so that any process can be sent it. Raises CorpusError for text that
+    cannot be read, OSError for a folder that cannot be written.
+    """
+    identity = f"{settings}\n{reading}\n{piece.split}\n{piece.identify()}"
+    files = folder / hashlib.sha256(identity.encode(errors="surrogatepass")).hexdigest()[:32]
+    try:
+        return _as_encoded(files, piece.split, was_there=True)
+    except FileNotFoundError:
+        return _encode(_pipeline(settings), reading, piece, files)
+
+
+def _encode(pipeline: Pipeline, reading: Reading, piece: Piece, files: Path) -> Encoded:
+    encoder = Encoder(pipeline)
+    ids: list[int] = []
+    rows: dict[str, list[int]] = {
+        "documents": [],
+        "characters": [],
+        "ids": [],
+        "sentences": [],
+        "longest": [],
+    }
+    mine = files.with_suffix(f".{uuid4().hex}")  # another process may be given the same piece
+    with mine.with_suffix(".ids").open("wb") as output:
+        for document, passage in piece.passages(reading, pipeline.sentences):
+            before = len(ids)
+            sentences, longest = encoder.encode(passage, ids)
+            new = (document, len(passage), len(ids) - before, sentences, longest)
+            for column, value in zip(rows.values(), new, strict=True):
+                column.append(value)
+            if len(ids) > IDS_AT_ONCE:
+                np.array(ids, np.uint32).tofile(output)
+                ids.clear()
+        np.array(ids, np.uint32).tofile(output)
+    mine.with_suffix(".types").write_text(json.dumps(encoder.types), encoding="utf-8")
+    columns: dict[str, Any] = {name: np.array(column, np.int64) for name, column in rows.items()}
+    np.savez(mine.with_suffix(".npz"), **columns)
+    for kind in (".ids", ".types", ".npz"):  # the piece is there when the last is
+        mine.with_suffix(kind).replace(files.with_suffix(kind))
+    return _as_encoded(files, piece.split, was_there=False)
+
+
+def passage_rows(files: Path) -> dict[str, Counts]:
+    """Of an encoded piece, one number per passage: documents, characters, ids, sentences, longest."""
+    with np.load(files.with_suffix(".npz"), allow_pickle=False) as rows:
+        return {name: rows[name] for name in rows.files}
+
+
+def types_of(files: Path) -> list[str]:
+    types: list[str] = json.loads(files.with_suffix(".types").read_text(encoding="utf-8"))
+    return types
+
+
+def read_ids(files: Path, lengths: Counts) -> Iterator[tuple[slice, npt.NDArray[np.uint32]]]:
+    """The ids of some passages at a time, and which passages they are."""
+    ends = np.cumsum(lengths)
+    first = 0
+    with files.with_suffix(".ids").open("rb") as stream:
+        while first < len(lengths):
+            done = int(ends[first - 1]) if first else 0
+            last = max(first + 1, int(np.searchsorted(ends, done + IDS_AT_ONCE)))
+            yield slice(first, last), np.fromfile(stream, np.uint32, int(ends[last - 1]) - done)
+            first = last
+
+
+def _as_encoded(files: Path, split: str | None, *, was_there: bool) -> Encoded:
+    rows = passage_rows(files)
+    tokens = int(rows["ids"].sum() - rows["sentences"].sum())
+    return Encoded(files, split, rows["documents"], rows["characters"], tokens, was_there)

@@ -1,8 +1,9 @@
 """Lines -> passages -> sentences: Punkt, or one sentence a line."""
 
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import cache, cached_property
 from itertools import chain, islice, pairwise
 from typing import Any, NamedTuple
@@ -153,22 +154,42 @@ def line_paragraphs(lines: Iterable[str]) -> Iterator[list[Piece]]:
             yield [Piece(number, 0, line)]
 
 
-def prose_paragraphs(lines: Iterable[str]) -> Iterator[list[Piece]]:
-    """What blank lines separate where blank lines are in use, or lines are wrapped; else every line.
+class Layout(Enum):
+    """What ends a paragraph of a document."""
 
-    Hard-wrapped prose keeps its sentences whole, and a text with a paragraph a line stays as it is.
+    LINES = "every line"
+    BLANK_LINES = "a blank line"
+    WRAPPED = "a sentence that ends with its line, after a while"
+
+
+def layout_of(sample: Sequence[str], sentences: str) -> Layout:
+    """Judged by the document's first WRAP_SAMPLE_LINES lines.
+
+    Hard-wrapped prose keeps its sentences whole, and a text with a paragraph per line stays as it is.
     """
+    if sentences == "line":
+        return Layout.LINES
+    if sum(1 for line in sample if not line.strip()) >= WRAP_BLANK_SHARE * len(sample):
+        return Layout.BLANK_LINES
+    return Layout.WRAPPED if look_wrapped(sample) else Layout.LINES
+
+
+def prose_paragraphs(lines: Iterable[str]) -> Iterator[list[Piece]]:
+    """What blank lines separate where blank lines are in use, or lines are wrapped; else every line."""
     walked = iter(lines)
     sample = list(islice(walked, WRAP_SAMPLE_LINES))
-    has_blanks = sum(1 for line in sample if not line.strip()) >= WRAP_BLANK_SHARE * len(sample)
-    if not has_blanks and not look_wrapped(sample):
-        yield from line_paragraphs(chain(sample, walked))
+    yield from paragraphs(chain(sample, walked), layout_of(sample, "punkt"))
+
+
+def paragraphs(lines: Iterable[str], layout: Layout) -> Iterator[list[Piece]]:
+    """The paragraphs of a document of a known layout, or of a part of it that begins with a paragraph."""
+    if layout is Layout.LINES:
+        yield from line_paragraphs(lines)
         return
-    # Without blank lines, a wrapped paragraph ends where a sentence ends with its line.
-    most = PASSAGE_CHARACTERS if has_blanks else WRAPPED_CHARACTERS
+    most = WRAPPED_CHARACTERS if layout is Layout.WRAPPED else PASSAGE_CHARACTERS
     paragraph: list[Piece] = []
     size = 0
-    for number, line in enumerate(chain(sample, walked), start=1):
+    for number, line in enumerate(lines, start=1):
         stripped = line.strip()
         if stripped:
             paragraph.append(Piece(number, line.index(stripped[0]), stripped))
@@ -219,8 +240,13 @@ SENTENCES: dict[str, Callable[[Iterable[str]], Iterator[list[Piece]]]] = {
 
 
 def passages(lines: Iterable[str], sentences: str) -> Iterator[str]:
-    """The paragraphs' texts, the longest cut in pieces."""
-    for paragraph in SENTENCES[sentences](lines):
+    """The texts of a document's paragraphs."""
+    return texts_of(SENTENCES[sentences](lines))
+
+
+def texts_of(paragraphs: Iterable[list[Piece]]) -> Iterator[str]:
+    """The longest cut in pieces."""
+    for paragraph in paragraphs:
         text = joined(paragraph)
         if len(text) <= 2 * PASSAGE_CHARACTERS:
             yield text
@@ -228,18 +254,27 @@ def passages(lines: Iterable[str], sentences: str) -> Iterator[str]:
             yield from (text[start:end] for start, end in pairwise(cut_points(text)))
 
 
-def learn_punkt(passages: list[str]) -> PunktParameters:
-    """The best Punkt parameters at hand: installed `punkt_tab`, else trained on `passages`, else a list."""
+def learn_punkt(passages: Iterable[str]) -> PunktParameters:
+    """The best Punkt parameters at hand: installed `punkt_tab`, else trained on the beginning of `passages`,
+    else a list. Takes no more of them than it needs.
+    """
     installed = _installed_punkt()
     if installed is not None:
         return installed
-    if sum(passage.count(" ") + 1 for passage in passages) < PUNKT_TRAINING_WORDS:
+    beginning: list[str] = []
+    characters = 0
+    for passage in passages:
+        beginning.append(passage)
+        characters += len(passage)
+        if characters > PUNKT_TRAINING_CHARACTERS:
+            break
+    if sum(passage.count(" ") + 1 for passage in beginning) < PUNKT_TRAINING_WORDS:
         return listed_abbreviations()
     from nltk.tokenize.punkt import PunktTrainer
 
     trainer = PunktTrainer()
     trainer.INCLUDE_ALL_COLLOCS = True
-    trainer.train("\n".join(passages), finalize=False)
+    trainer.train("\n".join(beginning), finalize=False)
     trainer.finalize_training()
     return _as_data("trained on the corpus", trainer.get_params(), extra=ENGLISH_ABBREVIATIONS)
 

@@ -67,6 +67,28 @@ def read_documents(
         yield Document(document.name, reading.cleaned(document.lines))
 
 
+def unread_documents(source: str, reading: Reading) -> Iterator[Document | Path]:
+    """As `read_documents`, but a file of plain text, perhaps compressed, comes as its path, unopened."""
+    path = Path(source)
+    is_named = source == "-" or (source.partition(":")[0] in SCHEMES and not path.exists())
+    if is_named or reading.clean is not None or not (path.is_file() or path.is_dir()) or is_archive(path):
+        yield from read_documents(source, reading)
+        return
+    for file in text_files(path, tuple(OPENERS)) if path.is_dir() else [path]:
+        if _table_suffix(file) is None:
+            yield file
+        else:
+            yield from read_documents(str(file), reading)
+
+
+def open_file(path: Path) -> BinaryIO:
+    """Opened to be read, and decompressed as its name says. Raises CorpusError where that cannot be."""
+    try:
+        return cast(BinaryIO, OPENERS.get(path.suffix.lower(), Path.open)(path, "rb"))
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be read ({error.strerror})") from None
+
+
 def splits_by_document(sources: Iterable[str]) -> bool:
     """Whether sources are many documents, so that a held-out split takes whole ones."""
     named = list(sources)
@@ -127,11 +149,7 @@ def _read_path(path: Path, reading: Reading, breaks: re.Pattern[str], tables: bo
 
 
 def _read_file(path: Path, reading: Reading, breaks: re.Pattern[str], tables: bool) -> Iterator[Document]:
-    try:
-        stream = OPENERS.get(path.suffix.lower(), Path.open)(path, "rb")
-    except OSError as error:
-        raise CorpusError(f"{path}: cannot be read ({error.strerror})") from None
-    with stream:
+    with open_file(path) as stream:
         yield from _read_stream(stream, path, reading, breaks, tables)
 
 

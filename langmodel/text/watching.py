@@ -34,6 +34,11 @@ class TextWatch:
         self._gutenberg = False
         self._wrap = WrapWatch()
 
+    @property
+    def lines_to_see(self) -> int:
+        """How many more it looks at."""
+        return WATCHED_LINES - self._lines
+
     def seen(self, lines: Iterable[str]) -> Iterator[str]:
         """The same lines."""
         for line in lines:

@@ -61,7 +61,7 @@ def test_two_worker_processes_write_the_bytes_of_one(tmp_path):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_sigterm_in_preprocessing_leaves_nothing_behind(tmp_path, workers):
+def test_sigterm_in_preprocessing_leaves_finished_pieces_alone(tmp_path, workers):
     process = start("preprocess", "-", "-o", tmp_path / "c", "--workers", workers, stdin=subprocess.PIPE)
     line = b"The cat sat on the mat. It slept well.\n" * 2_000
     assert process.stdin is not None
@@ -72,7 +72,12 @@ def test_sigterm_in_preprocessing_leaves_nothing_behind(tmp_path, workers):
     status, errors = finish(process)
     assert status == 143, errors
     assert "Traceback" not in errors
-    assert list(tmp_path.iterdir()) == []
+    left = [path for folder in tmp_path.iterdir() for path in folder.iterdir()]
+    assert {path.name for path in left} <= {"parts"}
+    assert ("add --resume to go on from them" in errors) == bool(left)
+    (tmp_path / "short.txt").write_text("the cat sat\n")
+    assert run(["preprocess", str(tmp_path / "short.txt"), "-o", str(tmp_path / "c")]) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"c", "short.txt"}
 
 
 def test_a_time_limit_stops_a_run_that_goes_on_with_the_same_bits(corpus, tmp_path):

@@ -1,6 +1,7 @@
 """A real Dask cluster of processes: the same bytes, also when a worker dies, and what is refused."""
 
 import os
+import re
 import signal
 import threading
 import time
@@ -11,7 +12,7 @@ from conftest import POEM
 
 from langmodel.cli.main import run
 from langmodel.runs.preparing import preprocess
-from langmodel.text import passes
+from langmodel.text import pieces
 from langmodel.text.cluster import ClusterExecutor
 
 distributed = pytest.importorskip("distributed", reason="make peers-test installs dask")
@@ -19,7 +20,7 @@ distributed = pytest.importorskip("distributed", reason="make peers-test install
 
 @pytest.fixture
 def text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(passes, "BATCH_CHARACTERS", 4_000)
+    monkeypatch.setattr(pieces, "PIECE_CHARACTERS", 4_000)
     file = tmp_path / "text.txt"
     file.write_text("".join(f"{POEM}the word{n} sat . \n" for n in range(600)))
     return file
@@ -37,6 +38,33 @@ def test_the_bytes_are_those_of_one_process(text, tmp_path):
         found = files_of(tmp_path / address[-1])
         for name in ("train.npy", "valid.npy", "test.npy", "vocabulary.json"):
             assert found[name] == expected[name]
+
+
+def test_the_workers_read_the_files_and_what_they_cannot_see_is_sent(text, tmp_path, monkeypatch):
+    preprocess(text, tmp_path / "one", workers=1, quiet=True)
+    read = []
+    passages = pieces.FilePart.passages
+    monkeypatch.setattr(
+        pieces.FilePart, "passages", lambda self, *what: read.append(1) or passages(self, *what)
+    )
+    preprocess(
+        text, tmp_path / "two", cluster="local:2", tokenizer="whitespace", sentences="line", quiet=True
+    )
+    assert not read  # in this process
+    monkeypatch.setattr(ClusterExecutor, "can_read", lambda self, path: False)
+    preprocess(text, tmp_path / "three", cluster="local:2", quiet=True)
+    assert files_of(tmp_path / "three")["train.npy"] == files_of(tmp_path / "one")["train.npy"]
+
+
+def test_a_folder_that_the_workers_cannot_write_is_one_line(text, tmp_path, capsys, monkeypatch):
+    def failing(piece):
+        raise OSError(13, "Permission denied")
+
+    monkeypatch.setattr("langmodel.text.preprocess.partial", lambda *arguments: failing)
+    assert run(["preprocess", str(text), "-o", str(tmp_path / "c"), "--cluster", "local:1"]) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert re.search(r"/c: cannot be written \(Permission denied on \S+\)", error)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["text.txt"]
 
 
 def test_a_worker_that_dies_is_replaced_and_the_bytes_are_the_same(text, tmp_path):

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from langmodel.errors import CorpusError
-from langmodel.text import corpus_directory
+from langmodel.text import corpus_directory, encoding, pieces
 from langmodel.text.corpus import Corpus, open_corpus
-from langmodel.text.corpus_directory import appearing_whole
+from langmodel.text.corpus_directory import appearing_whole, kept_pieces
 from langmodel.text.preprocess import PreprocessConfig, preprocess
 
 PLAIN = PreprocessConfig(tokenizer="whitespace", sentences="line", valid_fraction=0, test_fraction=0)
@@ -174,3 +174,85 @@ def test_long_names_of_corpora_can_be_made_and_made_again(tmp_path, length):
     for _ in range(2):
         assert preprocess([str(tmp_path / "source.txt")], output, PLAIN).path == output
     assert sorted(file.name for file in tmp_path.iterdir()) == [output.name, "source.txt"]
+
+
+LONG = "".join(f"the cat sat and word{n} ran\n" for n in range(4_000))
+
+
+@pytest.fixture
+def stopped(tmp_path, monkeypatch) -> dict[str, bytes]:
+    """A stopped preprocess of LONG has left its pieces; the files of one that was not stopped."""
+    monkeypatch.setattr(pieces, "PIECE_CHARACTERS", 2**14)
+    source = tmp_path / "source.txt"
+    source.write_text(LONG)
+    expected = contents(preprocess([str(source)], tmp_path / "whole", PLAIN).path)
+    tokens = 0
+
+    def stop_in_the_middle(more: int) -> None:
+        nonlocal tokens
+        tokens += more
+        if tokens > 10_000:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        preprocess([str(source)], tmp_path / "corpus", PLAIN, on_tokens=stop_in_the_middle)
+    assert not (tmp_path / "corpus").exists()
+    assert kept_pieces(tmp_path / "corpus") > 2
+    return expected
+
+
+@needs_locks
+def test_a_stopped_preprocess_goes_on_from_its_finished_pieces(tmp_path, stopped, monkeypatch):
+    encoded = []
+    encode = encoding._encode
+    monkeypatch.setattr(encoding, "_encode", lambda *args: encoded.append(1) or encode(*args))
+    notes: list[str] = []
+    source = str(tmp_path / "source.txt")
+    made = preprocess([source], tmp_path / "corpus", PLAIN, resume=True, on_note=notes.append)
+    assert contents(made.path) == stopped
+    assert 0 < len(encoded) < len(made.shards("train"))
+    assert any("pieces of the text were finished by an earlier run" in note for note in notes)
+    assert names(tmp_path) == {"corpus", "source.txt", "whole"}
+
+
+@needs_locks
+def test_finished_pieces_are_used_for_the_same_text_and_settings_alone(tmp_path, stopped):
+    other = replace(PLAIN, case="lower")
+    source = tmp_path / "source.txt"
+    notes: list[str] = []
+    source.write_text(LONG.upper())
+    preprocess([str(source)], tmp_path / "corpus", other, resume=True, on_note=notes.append)
+    assert not any("finished by an earlier run" in note for note in notes)
+    assert "CAT" not in open_corpus(tmp_path / "corpus").vocabulary.words
+
+
+@needs_locks
+def test_without_resume_what_a_stopped_preprocess_left_is_swept(tmp_path, stopped):
+    made = preprocess([str(tmp_path / "source.txt")], tmp_path / "corpus", PLAIN)
+    assert contents(made.path) == stopped
+    assert names(tmp_path) == {"corpus", "source.txt", "whole"}
+
+
+def test_bad_text_leaves_no_pieces(tmp_path, monkeypatch):
+    monkeypatch.setattr(pieces, "PIECE_CHARACTERS", 2**14)
+    (tmp_path / "bad.txt").write_bytes(LONG.encode() + b"\xff\n")
+    with pytest.raises(CorpusError, match="not UTF-8"):
+        preprocess([str(tmp_path / "bad.txt")], tmp_path / "corpus", PLAIN)
+    assert names(tmp_path) == {"bad.txt"}
+
+
+def test_a_damaged_shard_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(pieces, "PIECE_CHARACTERS", 2**14)
+    corpus = prepare(tmp_path, LONG)
+    shards = corpus.shards("train")
+    assert sum(ids for ids, _ in shards) == corpus.statistics["train"].targets
+    file = corpus.path / "train.npy"
+    data = bytearray(file.read_bytes())
+    place = 2 * (shards[0][0] + 5)
+    data[-len(corpus.split("train")) * 2 + place] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(CorpusError, match=f"first in shard 2: ids {shards[0][0]:,} to"):
+        corpus.split("train")
+    (corpus.path / "shards.json").unlink()  # as in corpora of older versions
+    with pytest.raises(CorpusError, match=r"damaged \(its checksum does not match\)"):
+        corpus.split("train")

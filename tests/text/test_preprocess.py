@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from langmodel.errors import ConfigError, CorpusError, LangModelError
-from langmodel.text import passes, sentences
+from langmodel.text import pieces, sentences
 from langmodel.text.corpus import Corpus, open_corpus
 from langmodel.text.corpus_files import SPLITS
 from langmodel.text.preprocess import PreprocessConfig, preprocess
@@ -50,7 +50,7 @@ def test_the_stream_is_every_word_with_end_behind_each_sentence(tmp_path):
 
 
 def test_characters_are_those_of_the_text_with_the_ends_of_its_lines(tmp_path, monkeypatch):
-    monkeypatch.setattr(passes, "BATCH_CHARACTERS", 8)  # counted in several batches
+    monkeypatch.setattr(pieces, "PIECE_CHARACTERS", 8)  # counted in several batches
     corpus = prepare(tmp_path, "the cat  sat\n\nthe dög\n")
     assert corpus.statistics["train"].characters == len("the cat  sat\nthe dög\n")
     assert corpus.statistics["test"].characters == 0
@@ -96,7 +96,7 @@ def test_the_vocabulary_is_built_from_the_training_split_alone(tmp_path):
 
 
 def test_any_number_of_workers_writes_the_same_bytes(tmp_path, monkeypatch):
-    monkeypatch.setattr(passes, "BATCH_CHARACTERS", 100)
+    monkeypatch.setattr(pieces, "PIECE_CHARACTERS", 100)
     text = "".join(f"word{n % 37} says hello to Mr. Smith{n % 11}. And leaves!\n" for n in range(400))
     config = PreprocessConfig()
     (tmp_path / "one").mkdir()
@@ -313,8 +313,8 @@ def test_memory_does_not_grow_with_the_text(tmp_path):
     """Over text of the same words, four times as long; scripts/large_corpus.py does a gigabyte."""
     program = (
         "import sys; from pathlib import Path; from langmodel.text.preprocess import *;"
-        "from langmodel.text import decoding, passes, splitting;"  # smaller pieces: both have many
-        "passes.REMAP_IDS = passes.BATCH_CHARACTERS = decoding.BLOCK_BYTES = 2**14;"
+        "from langmodel.text import decoding, encoding, pieces, splitting;"  # smaller pieces: both have many
+        "encoding.IDS_AT_ONCE = decoding.BLOCK_BYTES = 2**14; pieces.PIECE_CHARACTERS = 2**16;"
         "splitting.BLOCK_CHARACTERS = 2**14;"
         "config = PreprocessConfig(tokenizer='whitespace', sentences='line');"
         "preprocess([sys.argv[1]], Path(sys.argv[2]), config);"
