@@ -36,12 +36,17 @@ def shared_out(
 def process_pool(
     workers: int, prepare: Callable[..., None] | None = None, *arguments: Any
 ) -> Iterator[Executor]:
-    """A pool of fresh processes; each calls `prepare(*arguments)` first."""
+    """A pool of fresh processes, which start at once; each calls `prepare(*arguments)` first."""
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
         workers, mp_context=spawn, initializer=_begin, initargs=(prepare, arguments)
     ) as pool:
+        for _ in range(workers):
+            pool.submit(_nothing)
         yield pool
+
+
+def _nothing() -> None: ...
 
 
 def _begin(prepare: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:

@@ -15,6 +15,7 @@ from langmodel.text.corpus import Corpus, open_corpus
 from langmodel.text.corpus_directory import kept_pieces
 from langmodel.text.corpus_files import is_corpus
 from langmodel.text.decoding import UTF_8
+from langmodel.text.encoding import prepare_to_encode
 from langmodel.text.pipeline import Pipeline
 from langmodel.text.preprocess import PreprocessConfig
 from langmodel.text.preprocess import preprocess as encode
@@ -178,7 +179,7 @@ def _executor(workers: int, given: Executor | None, cluster: str | None) -> Iter
     if given is not None or workers == 1:
         yield given
         return
-    with process_pool(workers) as pool:
+    with process_pool(workers, prepare_to_encode) as pool:
         yield pool
 
 

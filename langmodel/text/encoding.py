@@ -93,6 +93,11 @@ def _pipeline(settings: str) -> Pipeline:
     return Pipeline.from_dict(json.loads(settings))
 
 
+def prepare_to_encode() -> None:
+    """What takes time at first: called by a process that will be given pieces."""
+    import nltk.tokenize  # noqa: F401
+
+
 def encode_piece(settings: str, reading: Reading, folder: Path, piece: Piece) -> Encoded:
     """Read, split and tokenize a piece, and write its ids into `folder`, if they are not there already.
 
