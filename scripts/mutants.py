@@ -2,9 +2,8 @@
 
     python scripts/mutants.py text ngrams --sample 60 --seed 1
 
-Comparisons, arithmetic, boolean operators, numbers and conditions are changed at random places of a copy. For
-each fault, the tests that run its line are run until one fails. A fault that no test finds is printed with its
-place.
+Comparisons, arithmetic, boolean operators, numbers and conditions are changed at random places of a copy.
+For each fault, the tests that run its line are run until one fails. A fault that none finds is printed.
 """
 
 import ast
@@ -145,7 +144,7 @@ class Planter(ast.NodeVisitor):
 
 
 def covering_tests(room: str, tests: list[str]) -> dict[tuple[str, int], list[str]]:
-    """The tests that run each line of a room."""
+    """The tests that run each line of a room; none for what runs when a module is imported."""
     from coverage import CoverageData
 
     with tempfile.TemporaryDirectory() as folder:
@@ -214,7 +213,7 @@ def main(rooms: tuple[str, ...], sample: int, seed: int, also: tuple[str, ...]) 
             faults, min(sample, len(faults))
         )
         covering = covering_tests(room, [f"tests/{room}", *also])
-        counted = dict.fromkeys(("found", "missed", "timed out", "not run"), 0)
+        counted = dict.fromkeys(("found", "missed", "timed out"), 0)
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder)
             for name in ("langmodel", "tests"):
@@ -224,18 +223,19 @@ def main(rooms: tuple[str, ...], sample: int, seed: int, also: tuple[str, ...]) 
             for fault in sorted(chosen, key=lambda fault: (fault.file, fault.start)):
                 target = copy / "langmodel" / fault.file
                 source = target.read_bytes()
-                tests = covering.get((fault.file, fault.line), [])
+                tests = covering.get((fault.file, fault.line)) or [f"tests/{room}", *also]
                 target.write_bytes(fault.planted(source))
-                result = outcome(copy, tests) if tests else "not run"
+                result = outcome(copy, tests)
                 target.write_bytes(source)
                 counted[result] += 1
                 if result != "found":
                     line = source.splitlines()[fault.line - 1].decode().strip()
-                    print(f"{result}: {fault.file}:{fault.line}: {line}  ->  {fault.new.strip()}", flush=True)
+                    place = f"{fault.file}:{fault.line}"
+                    print(f"{result}: {place}: {line}  ->  {fault.new.strip()}", flush=True)
         low, high = wilson_interval(counted["found"], len(chosen))
         print(
-            f"{room}: {counted['found']} of {len(chosen)} faults found ({counted['found'] / len(chosen):.1%}, "
-            f"interval {low:.1%} to {high:.1%}) of {len(faults):,} that can be planted; {counted}",
+            f"{room}: {counted['found']} of {len(chosen)} faults found "
+            f"({counted['found'] / len(chosen):.1%}, interval {low:.1%} to {high:.1%}) of {len(faults):,} that can be planted; {counted}",
             flush=True,
         )
 
