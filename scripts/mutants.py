@@ -235,7 +235,8 @@ def main(rooms: tuple[str, ...], sample: int, seed: int, also: tuple[str, ...]) 
         low, high = wilson_interval(counted["found"], len(chosen))
         print(
             f"{room}: {counted['found']} of {len(chosen)} faults found "
-            f"({counted['found'] / len(chosen):.1%}, interval {low:.1%} to {high:.1%}) of {len(faults):,} that can be planted; {counted}",
+            f"({counted['found'] / len(chosen):.1%}, interval {low:.1%} to {high:.1%}) "
+            f"of {len(faults):,} that can be planted; {counted}",
             flush=True,
         )
 

@@ -4,6 +4,7 @@ import math
 import pytest
 
 from langmodel.errors import InputError
+from langmodel.nbest import speech_formats
 from langmodel.nbest.formats import NBEST_FORMATS
 from langmodel.nbest.hypotheses import Rescored, lists
 from langmodel.nbest.wording import JOINS, worded_hypothesis
@@ -236,3 +237,26 @@ def test_an_utterance_s_hypotheses_are_its_words_and_a_total_is_a_cost():
     assert list(NBEST_FORMATS["utterance"].write(Rescored(first, -1.0, None))) == ["u 1"]
     assert list(NBEST_FORMATS["utterance"].write(Rescored(first, -1.0, -3.0))) == ["u 3"]
     assert NBEST_FORMATS["utterance"].best(second) == "u"
+
+
+def test_what_each_format_keeps_of_scores_and_references():
+    apart = {name for name, each in NBEST_FORMATS.items() if each.keeps_lm_apart}
+    with_ids = {name for name, each in NBEST_FORMATS.items() if each.references_have_ids}
+    holding = {name for name, each in NBEST_FORMATS.items() if each.holds_references}
+    assert (apart, with_ids, holding) == ({"srilm"}, {"kaldi", "utterance"}, {"hyporadise"})
+
+
+def test_a_score_of_minus_infinity_is_hopeless_but_a_number():
+    (hopeless,) = read("srilm", "-inf -2 1 a\n")
+    assert -1e31 < hopeless.own < -1e29
+
+
+def test_a_json_list_of_any_script_is_read_up_to_a_limit(monkeypatch):
+    text = '[{"input": ["żółw"], "output": "żółw"}]'
+    hypotheses = list(read("hyporadise", text))
+    assert "żółw" in written("hyporadise", hypotheses, [-1.0], [None])
+    monkeypatch.setattr(speech_formats, "MAX_JSON_CHARACTERS", len(text))
+    assert list(read("hyporadise", text)) == hypotheses
+    monkeypatch.setattr(speech_formats, "MAX_JSON_CHARACTERS", len(text) - 1)
+    with pytest.raises(InputError, match="characters of JSON"):
+        list(read("hyporadise", text))

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from nltk.lm import KneserNeyInterpolated
 from nltk.util import everygrams
 
+from langmodel.ngrams import kneser_ney
 from langmodel.ngrams.comparison import best_mixture, compare
 from langmodel.ngrams.kneser_ney import KneserNey, unigram_log_probs
 from langmodel.text.vocabulary import END_ID, START_ID
@@ -112,3 +113,12 @@ def test_counts_of_three_and_more_have_a_discount_of_their_own():
     model = KneserNey(stream([[3, 4]] * 3), VOCABULARY_SIZE, 2, discounts=(0.5, 1.0, 1.5))
     found = np.exp(model.log_probs(stream([[3, 4]])))
     assert found == pytest.approx([(3 - 1.5) / 3 + 1.5 / 3 * (1 / 3)] * 3)
+
+
+def test_discounts_come_from_how_many_n_grams_occur_once_to_four_times():
+    """Worked by hand: 8, 5, 3 and 2 of them; Y = 8 / (8 + 2·5)."""
+    counts = np.repeat([1, 2, 3, 4, 5], [8, 5, 3, 2, 9])
+    y = 8 / 18
+    expected = (1 - 2 * y * 5 / 8, 2 - 3 * y * 3 / 5, 3 - 4 * y * 2 / 3)
+    assert kneser_ney._estimate_discounts(counts) == pytest.approx(expected)
+    assert kneser_ney._estimate_discounts(counts[counts != 4]) == kneser_ney.FALLBACK_DISCOUNTS
