@@ -53,6 +53,7 @@ TARGETS = (
     ("corpus/corpus.json", "info corpus"),
     ("corpus/corpus.json", NEW_RUN),
     ("corpus/vocabulary.json", "info corpus"),
+    ("corpus/shards.json", "info corpus"),
     ("corpus/rare_words.json", "sample run -n 2 --seed 1 --unk copy-rare"),
     ("corpus/train.npy", NEW_RUN),
     ("corpus/valid.npy", "evaluate run"),

@@ -106,7 +106,7 @@ def gives_a_value_or_says_why(read: Callable[[], object]) -> None:
         assert str(error)
 
 
-CORPUS_FILES = ("corpus.json", "vocabulary.json", "train.npy", "valid.npy", "rare_words.json")
+CORPUS_FILES = ("corpus.json", "vocabulary.json", "train.npy", "valid.npy", "rare_words.json", "shards.json")
 
 
 @pytest.mark.parametrize("name", CORPUS_FILES)
@@ -119,7 +119,8 @@ def test_corpora(whole, tmp_path_factory, name, data):
     def read() -> None:
         corpus = open_corpus(place)
         assert corpus.statistics
-        corpus.split("train"), corpus.split("valid"), repr(corpus), corpus.rare_words
+        corpus.split("train"), corpus.split("valid"), repr(corpus), corpus.shards("train")
+        corpus.rare_words()
 
     gives_a_value_or_says_why(read)
     shutil.rmtree(place.parent)

@@ -111,7 +111,9 @@ class Corpus:
         """Ids and SHA-256 of each part of a split that was written by itself; none if that is not known."""
         try:
             rows = json.loads((self.path / SHARDS).read_text(encoding="utf-8"))[name]
-            return [(int(ids), str(sha256)) for ids, sha256 in rows]
+            if not all(type(ids) is int and ids > 0 and type(sha256) is str for ids, sha256 in rows):
+                raise ValueError("malformed")
+            return [(ids, sha256) for ids, sha256 in rows]
         except (OSError, ValueError, TypeError, LookupError, RecursionError):
             return []
 

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from langmodel.text.casing import is_capitalised
 from langmodel.text.corpus import open_corpus
 from langmodel.text.pipeline import Pipeline
 from langmodel.text.preprocess import PreprocessConfig, preprocess
@@ -72,3 +73,11 @@ def test_another_corpus_takes_over_words_and_pipeline(corpus, tmp_path):
     assert other.pipeline == corpus.pipeline
     assert other.vocabulary.counts[other.vocabulary.words.index("the")] == 4
     assert other.statistics["train"].unknown == 8  # Bob, again
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [("The", True), ("the", False), ("NATO", False), ("McCoy", False), ("iPod", False), ("I", True)],
+)
+def test_a_capital_beside_others_is_a_name_s_own(word, expected):
+    assert is_capitalised(word) == expected

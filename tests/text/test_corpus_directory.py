@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from langmodel.errors import CorpusError
@@ -253,6 +254,21 @@ def test_a_damaged_shard_is_named(tmp_path, monkeypatch):
     file.write_bytes(data)
     with pytest.raises(CorpusError, match=f"first in shard 2: ids {shards[0][0]:,} to"):
         corpus.split("train")
+    for malformed in ("[", '{"train": [[Infinity, "a"]]}', '{"train": [[-1, "a"]]}', '{"train": 3}', "[]"):
+        (corpus.path / "shards.json").write_text(malformed)
+        assert corpus.shards("train") == []
     (corpus.path / "shards.json").unlink()  # as in corpora of older versions
     with pytest.raises(CorpusError, match=r"damaged \(its checksum does not match\)"):
+        corpus.split("train")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda ids: ids.astype("<u4"), lambda ids: ids[:-1], lambda ids: ids[:, None]],
+    ids=["type", "length", "shape"],
+)
+def test_a_split_of_another_type_or_shape_is_refused(tmp_path, change):
+    corpus = prepare(tmp_path, "good text\n")
+    np.save(corpus.path / "train.npy", change(np.array(corpus.split("train"))))
+    with pytest.raises(CorpusError, match=r"corpus\.json says 3 ids"):
         corpus.split("train")
