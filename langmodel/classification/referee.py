@@ -29,6 +29,8 @@ class BagResult:
     interval: Interval
     probabilities: npt.NDArray[np.float64]
     """Of the held-out texts, shape (N, C)."""
+    valid_probabilities: npt.NDArray[np.float64]
+    """The same for the validation texts."""
 
 
 def features(sentences: Sequence[Sequence[str]]) -> list[str]:
@@ -45,6 +47,7 @@ def bags_of_words(
     train_labels: npt.NDArray[Any],
     held_out: Sequence[Sequence[Sequence[str]]],
     held_out_labels: npt.NDArray[Any],
+    valid: Sequence[Sequence[Sequence[str]]],
     classes: int,
 ) -> list[BagResult]:
     """Multinomial naive Bayes and NB-SVM, learnt from tokenized texts and tried on others.
@@ -55,11 +58,11 @@ def bags_of_words(
     from sklearn.naive_bayes import MultinomialNB
 
     vectorizer = CountVectorizer(analyzer=features, binary=True)
-    x, x_held_out = vectorizer.fit_transform(train), vectorizer.transform(held_out)
+    x, x_others = vectorizer.fit_transform(train), vectorizer.transform([*held_out, *valid])
     bayes = MultinomialNB(alpha=SMOOTHING).fit(x, train_labels)
-    probabilities = np.zeros((len(held_out), classes))
-    probabilities[:, bayes.classes_] = bayes.predict_proba(x_held_out)
-    found = [("naive Bayes", probabilities), ("NB-SVM", _nb_svm(x, train_labels, x_held_out, classes))]
+    probabilities = np.zeros((x_others.shape[0], classes))
+    probabilities[:, bayes.classes_] = bayes.predict_proba(x_others)
+    found = [("naive Bayes", probabilities), ("NB-SVM", _nb_svm(x, train_labels, x_others, classes))]
     return [_result(name, each, held_out_labels) for name, each in found]
 
 
@@ -89,12 +92,7 @@ def _softmax(margins_NC: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
 
 
 def _result(name: str, probabilities: npt.NDArray[Any], labels: npt.NDArray[Any]) -> BagResult:
-    right = int((probabilities.argmax(1) == labels).sum())
-    return BagResult(name, right / len(labels), wilson_interval(right, len(labels)), probabilities)
-
-
-def accuracy_together(
-    probabilities_NC: npt.NDArray[Any], bag: BagResult, labels_N: npt.NDArray[Any]
-) -> float:
-    """Of the mean of a network's and a bag's probabilities."""
-    return float(((probabilities_NC + bag.probabilities).argmax(1) == labels_N).mean())
+    """The held-out texts stand first."""
+    held_out, valid = np.split(probabilities, [len(labels)])
+    right = int((held_out.argmax(1) == labels).sum())
+    return BagResult(name, right / len(labels), wilson_interval(right, len(labels)), held_out, valid)

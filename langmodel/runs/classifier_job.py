@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy.typing as npt
 import torch
 
 from langmodel.classification.config import ClassifierConfig
@@ -18,8 +19,9 @@ from langmodel.classification.judging import judge
 from langmodel.classification.labelled import Columns, stratified_parts
 from langmodel.classification.prediction import class_probabilities
 from langmodel.classification.reading_loss import ReadingLoss
-from langmodel.classification.referee import BagResult, accuracy_together, bags_of_words
+from langmodel.classification.referee import BagResult, bags_of_words
 from langmodel.classification.texts import EncodedTexts, tokenized
+from langmodel.classification.together import Predictions, accuracy_together
 from langmodel.classification.trainer import ClassifierData, ClassifierTrainer
 from langmodel.display.classifier_reports import comparison, spread
 from langmodel.display.narration import Narrator, Silent
@@ -199,7 +201,7 @@ class ClassifierJob:
             + (f"in round {best.best_round}" if best.best_round else f"after epoch {best.best_epoch}")
         )
         bags = self._bags(splits, encoded, texts, held) if self.options.compare else []
-        together = accuracy_together(probabilities, bags[-1], held.labels) if bags else None
+        together = self._together(encoded, probabilities, network, bags[-1]) if bags else None
         if bags or splits.test:
             self.narrator.tell(comparison(found, together, bags, "test" if splits.test else "validation"))
         return {
@@ -208,6 +210,18 @@ class ClassifierJob:
             **{bag.name: bag.accuracy for bag in bags},
             **({"network and NB-SVM": together} if bags else {}),
         }
+
+    @staticmethod
+    def _together(
+        encoded: EncodedSplits, probabilities: npt.NDArray[Any], network: TextClassifier, bag: BagResult
+    ) -> float:
+        valid = encoded.data.valid
+        if not len(encoded.test):
+            return accuracy_together(Predictions(probabilities, bag.probabilities, valid.labels))
+        return accuracy_together(
+            Predictions(class_probabilities(network, valid), bag.valid_probabilities, valid.labels),
+            Predictions(probabilities, bag.probabilities, encoded.test.labels),
+        )
 
     def _bags(
         self, splits: TextSplits, encoded: EncodedSplits, texts: Sequence[Any], held: EncodedTexts
@@ -218,6 +232,7 @@ class ClassifierJob:
                 encoded.data.train.labels,
                 [tokenized(each.text, encoded.pipeline) for each in texts],
                 held.labels,
+                [tokenized(each.text, encoded.pipeline) for each in splits.valid],
                 len(splits.labels),
             )
         except ImportError:

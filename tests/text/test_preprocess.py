@@ -340,3 +340,24 @@ def test_unk_token_is_folded_with_the_words(tmp_path):
     pipeline = replace(PLAIN, unk_token="<UNK>", case="lower").pipeline(punkt=None)
     assert pipeline.means_unknown("<unk>")
     assert not replace(PLAIN, unk_token="<UNK>").pipeline(punkt=None).means_unknown("<unk>")
+
+
+@pytest.mark.parametrize("named", ["valid", "test"])
+def test_a_split_with_a_text_of_its_own_takes_nothing_from_the_others(tmp_path, named):
+    (tmp_path / "source.txt").write_text("".join(f"word{n} sat\n" for n in range(400)))
+    (tmp_path / "named.txt").write_text("word1 ran\n")
+    config = replace(PLAIN, valid_fraction=0.1, test_fraction=0.1)
+    told: list[int] = []
+    corpus = preprocess(
+        [str(tmp_path / "source.txt")],
+        tmp_path / "c",
+        config,
+        **{named: str(tmp_path / "named.txt")},
+        on_tokens=told.append,
+    )
+    other = {"valid": "test", "test": "valid"}[named]
+    sentences = {name: split.sentences for name, split in corpus.statistics.items()}
+    assert sentences[named] == 1
+    assert sentences[other] == pytest.approx(40, abs=3)
+    assert sentences["train"] == 400 - sentences[other]
+    assert sum(told) == 2 * 401  # every word is told, and no END
