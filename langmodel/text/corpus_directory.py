@@ -50,38 +50,47 @@ def appearing_whole(output: Path, *, resume: bool = False) -> Iterator[Path]:
         folder = Path(tempfile.mkdtemp(prefix=_prefix(output), dir=output.parent))
     except OSError as error:
         raise CorpusError(f"{output}: cannot be written ({error.strerror})") from None
+    has_taken = False
     try:
         with _claimed(folder):
             folder.chmod(0o755)
-            _take_parts(output, folder, resume)
-            _sweep(output)
+            with _alone(output.parent):
+                has_taken = _take_parts(output, folder, resume)
+                _restore(output)
+                _sweep(output)
             yield folder
             shutil.rmtree(folder / PARTS)
             for file in folder.iterdir():
                 _sync(file)
             _sync(folder)
-            old = folder.with_name(folder.name + REPLACED)
-            if output.exists():
-                output.rename(old)
-            try:
-                folder.rename(output)
-            except BaseException:
-                if old.exists():
-                    old.rename(output)
-                raise
-            _sync(output.parent)
-            # Only now is the new one where the old one was, also after the power fails.
-            shutil.rmtree(old, ignore_errors=True)
-    except STOPS:
-        _keep_parts(folder)
+            with _alone(output.parent):
+                _put_in_place(folder, output)
+    except BaseException as error:
+        if isinstance(error, STOPS) or has_taken:
+            _keep_parts(folder)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+def _put_in_place(folder: Path, output: Path) -> None:
+    _refuse_what_is_no_corpus(output)  # it may have come there since
+    old = folder.with_name(folder.name + REPLACED)
+    if output.exists():
+        output.rename(old)
+    try:
+        folder.rename(output)
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        if old.exists():
+            old.rename(output)
         raise
+    _sync(output.parent)
+    # Only now is the new one where the old one was, also after the power fails.
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _keep_parts(folder: Path) -> None:
-    if not finished_pieces(folder):
+    if not folder.is_dir() or not finished_pieces(folder):
         shutil.rmtree(folder, ignore_errors=True)
         return
     for file in folder.iterdir():
@@ -96,26 +105,29 @@ def finished_pieces(folder: Path) -> int:
 
 def kept_pieces(output: Path) -> int:
     """How many a stopped writer of a corpus left."""
-    return max((finished_pieces(folder) for folder in _left_folders(output.absolute())), default=0)
+    return max((finished_pieces(folder) for folder in _left_folders(output.resolve())), default=0)
 
 
 def _left_folders(output: Path) -> list[Path]:
     """Of writers of the corpus that are not at work any more, the latest first."""
     written = re.compile(re.escape(_prefix(output)) + r"\w+")
     beside = output.parent.iterdir() if output.parent.is_dir() else ()
-    folders = [path for path in beside if written.fullmatch(path.name) and not _is_claimed(path)]
-    return sorted(folders, key=lambda folder: folder.stat().st_mtime, reverse=True)
+    found = [
+        path for path in beside if written.fullmatch(path.name) and path.is_dir() and not _is_claimed(path)
+    ]
+    return sorted(found, key=lambda folder: folder.stat().st_mtime, reverse=True)
 
 
-def _take_parts(output: Path, folder: Path, resume: bool) -> None:
-    """Give a new folder its PARTS: an earlier one's, if there is one and it may be used."""
+def _take_parts(output: Path, folder: Path, resume: bool) -> bool:
+    """Give a new folder its PARTS; whether they are an earlier one's, which was there and may be used."""
     for left in _left_folders(output) if resume else ():
         if finished_pieces(left):
             with suppress(FileNotFoundError):  # another process was first
                 left.joinpath(PARTS).rename(folder / PARTS)
                 shutil.rmtree(left, ignore_errors=True)
-                return
+                return True
     folder.joinpath(PARTS).mkdir()
+    return False
 
 
 def _sync(path: Path) -> None:
@@ -134,7 +146,8 @@ def brought_back(output: Path) -> bool:
     """Bring back the corpus that a writer killed between two renames had put aside; whether there was one."""
     if output.exists() or not output.parent.is_dir():
         return False
-    _sweep(output.absolute())
+    with _alone(output.absolute().parent):
+        _restore(output.absolute())
     return output.exists()
 
 
@@ -157,16 +170,36 @@ def _prefix(output: Path) -> str:
 
 
 def _sweep(output: Path) -> None:
-    """Remove what killed writers left; a corpus that one had put aside and not replaced comes back."""
+    """Remove what stopped writers left."""
     for folder in _left_folders(output):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _restore(output: Path) -> None:
+    """A corpus that a killed writer had put aside and not replaced comes back."""
     aside = re.compile(re.escape(_prefix(output)) + r"\w+" + re.escape(REPLACED))
     for old in [path for path in output.parent.iterdir() if aside.fullmatch(path.name)]:
-        if old.with_suffix("").exists():
+        written = old.with_suffix("")
+        if written.is_dir() and _is_claimed(written):
             continue  # its writer is at it now
         if not output.exists():
             old.rename(output)
         shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def _alone(parent: Path) -> Iterator[None]:
+    """While nobody else renames or sweeps in this directory."""
+    if fcntl is None:
+        yield
+        return
+    handle = os.open(parent, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 @contextmanager

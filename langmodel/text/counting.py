@@ -45,10 +45,12 @@ def count_types(
     pieces: Sequence[DealtPiece], executor: Executor | None, folder: Path
 ) -> tuple[list[dict[str, Totals]], dict[str, int]]:
     """What each piece gives to each split, and the counts of all types."""
-    together = len(pieces) if executor is None else FAN_IN
+    together = max(1, len(pieces)) if executor is None else FAN_IN
     groups = [pieces[start : start + together] for start in range(0, len(pieces), together)]
     files = [folder / f"counts-{number}.json" for number in range(len(groups))]
     totals = list(shared_out(executor, _count_into, zip(groups, files, strict=True)))
+    if not files:
+        return [], {}
     while len(files) > 1:
         groups_of_files = [files[start : start + FAN_IN] for start in range(0, len(files), FAN_IN)]
         files = list(shared_out(executor, add_counts, groups_of_files))

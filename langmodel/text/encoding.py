@@ -1,17 +1,24 @@
 """A piece of text -> provisional ids in files, in any process: the work that is worth sharing out."""
 
 import hashlib
+import inspect
 import json
+import sys
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
+import langmodel
 from langmodel.text.casing import INITIAL, first_word, is_capitalised
 from langmodel.text.pieces import Piece
 from langmodel.text.pipeline import Pipeline
@@ -94,8 +101,7 @@ def _pipeline(settings: str) -> Pipeline:
 
 
 def prepare_to_encode() -> None:
-    """What takes time at first: called by a process that will be given pieces."""
-    import nltk.tokenize  # noqa: F401
+    """Called by a process that will be given pieces: what takes time at first is to import this module."""
 
 
 def encode_piece(settings: str, reading: Reading, folder: Path, piece: Piece) -> Encoded:
@@ -104,26 +110,47 @@ def encode_piece(settings: str, reading: Reading, folder: Path, piece: Piece) ->
     `settings` is a pipeline's JSON, so that any process can be sent it. Raises CorpusError for text that
     cannot be read, OSError for a folder that cannot be written.
     """
-    identity = f"{settings}\n{reading}\n{piece.split}\n{piece.identify()}"
+    identity = f"{settings}\n{_software(settings)}\n{reading}\n{piece.split}\n{piece.identify()}"
     files = folder / hashlib.sha256(identity.encode(errors="surrogatepass")).hexdigest()[:32]
-    try:
+    if _is_whole(files):
         return _as_encoded(files, piece.split, was_there=True)
-    except FileNotFoundError:
-        return _encode(_pipeline(settings), reading, piece, files)
+    _encode(_pipeline(settings), reading, piece, files)
+    return _as_encoded(files, piece.split, was_there=False)
 
 
-def _encode(pipeline: Pipeline, reading: Reading, piece: Piece, files: Path) -> Encoded:
+@lru_cache(maxsize=2)
+def _software(settings: str) -> str:
+    """What else decides how a text is split: versions, and the code of a tokenizer of one's own."""
+    module, is_own, _ = _pipeline(settings).tokenizer.partition(":")
+    code = b""
+    if is_own and (source := inspect.getsourcefile(import_module(module))):
+        code = Path(source).read_bytes()
+    return f"{langmodel.__version__} {sys.version} {_nltk_version()} {hashlib.sha256(code).hexdigest()}"
+
+
+def _nltk_version() -> str:
+    try:
+        return version("nltk")
+    except PackageNotFoundError:
+        return ""
+
+
+def _is_whole(files: Path) -> bool:
+    """Whether all of a piece is there: the power may have failed while it was written."""
+    try:
+        types_of(files)
+        return files.with_suffix(".ids").stat().st_size == 4 * int(passage_rows(files)["ids"].sum())
+    except (OSError, EOFError, ValueError, LookupError, BadZipFile):
+        return False
+
+
+def _encode(pipeline: Pipeline, reading: Reading, piece: Piece, files: Path) -> None:
     encoder = Encoder(pipeline)
     ids: list[int] = []
-    rows: dict[str, list[int]] = {
-        "documents": [],
-        "characters": [],
-        "ids": [],
-        "sentences": [],
-        "longest": [],
-    }
-    mine = files.with_suffix(f".{uuid4().hex}")  # another process may be given the same piece
-    with mine.with_suffix(".ids").open("wb") as output:
+    rows = {name: array("q") for name in ("documents", "characters", "ids", "sentences", "longest")}
+    mine = uuid4().hex  # another process may be given the same piece
+    unfinished = {kind: files.with_name(f"{files.name}{kind}.{mine}") for kind in (".ids", ".types", ".npz")}
+    with unfinished[".ids"].open("wb") as output:
         for document, passage in piece.passages(reading, pipeline.sentences):
             before = len(ids)
             sentences, longest = encoder.encode(passage, ids)
@@ -134,17 +161,17 @@ def _encode(pipeline: Pipeline, reading: Reading, piece: Piece, files: Path) -> 
                 np.array(ids, np.uint32).tofile(output)
                 ids.clear()
         np.array(ids, np.uint32).tofile(output)
-    mine.with_suffix(".types").write_text(json.dumps(encoder.types), encoding="utf-8")
+    unfinished[".types"].write_text(json.dumps(encoder.types), encoding="utf-8")
     columns: dict[str, Any] = {name: np.array(column, np.int64) for name, column in rows.items()}
-    np.savez(mine.with_suffix(".npz"), **columns)
-    for kind in (".ids", ".types", ".npz"):  # the piece is there when the last is
-        mine.with_suffix(kind).replace(files.with_suffix(kind))
-    return _as_encoded(files, piece.split, was_there=False)
+    with unfinished[".npz"].open("wb") as output:
+        np.savez(output, **columns)
+    for kind, file in unfinished.items():  # the piece is there when the last is
+        file.replace(files.with_suffix(kind))
 
 
 def passage_rows(files: Path) -> dict[str, Counts]:
     """Of an encoded piece, one number per passage: documents, characters, ids, sentences, longest."""
-    with np.load(files.with_suffix(".npz"), allow_pickle=False) as rows:
+    with files.with_suffix(".npz").open("rb") as file, np.load(file, allow_pickle=False) as rows:
         return {name: rows[name] for name in rows.files}
 
 

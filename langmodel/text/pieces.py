@@ -7,14 +7,14 @@ that had to be read here: standard input, tables, archives. How a text is cut in
 import hashlib
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count, islice
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from langmodel.errors import CorpusError
 from langmodel.text.decoding import UTF_8, decoded_lines
-from langmodel.text.sections import Section, open_section
+from langmodel.text.sections import Section, open_section, sections
 from langmodel.text.sentences import WRAP_SAMPLE_LINES, Layout, layout_of, paragraphs, passages, texts_of
 from langmodel.text.sources import OPENERS, Reading, open_file, unread_documents
 from langmodel.text.tables import Document
@@ -26,19 +26,21 @@ PIECE_CHARACTERS = 2**19
 MOST_SECTIONS = 1_024
 """A huge file is cut into longer ones."""
 
+LEAST_WEIGHT = 50
+"""Of a passage or a file: what is to be known of it takes memory too."""
+
+OF_THIS_PROCESS = (Path("/dev"), Path("/proc"))
+
 ENOUGH_COMPRESSED = 4
 """So many compressed files are read at the same time, each by one process; fewer are read here."""
 
 
 class Part(Protocol):
-    """Some of a document."""
+    """Some of a document, or of several."""
 
-    @property
-    def document(self) -> int:
-        """Which, counted from 0."""
+    def passages(self, reading: Reading, sentences: str) -> Iterator[tuple[int, str]]:
+        """Each with the number of its document."""
         ...
-
-    def passages(self, reading: Reading, sentences: str) -> Iterator[str]: ...
 
     def identify(self) -> str:
         """What it is, so that its ids can be found again."""
@@ -47,16 +49,16 @@ class Part(Protocol):
 
 @dataclass(frozen=True)
 class ReadPart:
-    """Passages that have been read."""
+    """Passages that have been read, and the documents that they belong to."""
 
-    document: int
+    documents: tuple[int, ...]
     texts: tuple[str, ...]
 
-    def passages(self, reading: Reading, sentences: str) -> Iterator[str]:
-        return iter(self.texts)
+    def passages(self, reading: Reading, sentences: str) -> Iterator[tuple[int, str]]:
+        return zip(self.documents, self.texts, strict=True)
 
     def identify(self) -> str:
-        hashed = hashlib.sha256()
+        hashed = hashlib.sha256(repr(self.documents).encode())
         for text in self.texts:
             hashed.update(text.encode(errors="surrogatepass") + b"\n")
         return hashed.hexdigest()
@@ -76,7 +78,7 @@ class FilePart:
     """When the file was last changed, in nanoseconds."""
     section: Section | None = None
 
-    def passages(self, reading: Reading, sentences: str) -> Iterator[str]:
+    def passages(self, reading: Reading, sentences: str) -> Iterator[tuple[int, str]]:
         """Raises CorpusError for a file that cannot be read, or is not the one that was cut."""
         try:
             found = self.path.stat().st_size
@@ -91,20 +93,23 @@ class FilePart:
         if self.section is None:
             with open_file(self.path) as stream:
                 lines = decoded_lines(stream, self.name, encoding=reading.encoding, squeezed=reading.squeezed)
-                yield from passages(lines, sentences)
+                for text in passages(lines, sentences):
+                    yield self.document, text
         else:
             with open_section(self.path, self.section) as (part, before):
                 lines = decoded_lines(part, self.name, squeezed=reading.squeezed, before=before)
-                yield from texts_of(paragraphs(lines, self.section.layout))
+                for text in texts_of(paragraphs(lines, self.section.layout)):
+                    yield self.document, text
 
     def identify(self) -> str:
-        return f"{self.path} {self.size} {self.changed} {self.section}"
+        return f"{self.document} {self.path} {self.size} {self.changed} {self.section}"
 
 
 @dataclass(frozen=True)
 class Piece:
     """A unit of work."""
 
+    number: int
     parts: tuple[Part, ...]
     split: str | None
     """The one that all of it belongs to; None: not dealt out yet."""
@@ -112,11 +117,30 @@ class Piece:
     def passages(self, reading: Reading, sentences: str) -> Iterator[tuple[int, str]]:
         """Each with the number of its document."""
         for part in self.parts:
-            for text in part.passages(reading, sentences):
-                yield part.document, text
+            yield from part.passages(reading, sentences)
 
     def identify(self) -> str:
-        return "\n".join(f"{part.document} {part.identify()}" for part in self.parts)
+        """Equal texts at two places are two pieces."""
+        return "\n".join([str(self.number), *(part.identify() for part in self.parts)])
+
+
+@dataclass
+class _Read:
+    """Passages read so far, which wait until they are enough for a part."""
+
+    documents: list[int] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    weight: int = 0
+
+    def add(self, document: int, text: str) -> None:
+        self.documents.append(document)
+        self.texts.append(text)
+        self.weight += max(len(text), LEAST_WEIGHT)
+
+    def take(self) -> tuple[ReadPart, int]:
+        part, weight = ReadPart(tuple(self.documents), tuple(self.texts)), self.weight
+        self.documents, self.texts, self.weight = [], [], 0
+        return part, weight
 
 
 class Cutter:
@@ -134,7 +158,7 @@ class Cutter:
     ) -> None:
         self._reading, self._sentences, self._watch = reading, sentences, watch
         self._is_visible = is_visible
-        self._numbers = count()
+        self._numbers, self._pieces = count(), count()
 
     def pieces(self, sources: Sequence[str], split: str | None = None) -> Iterator[Piece]:
         """Raises CorpusError for what cannot be read."""
@@ -144,73 +168,72 @@ class Cutter:
             parts.append(part)
             size += weight
             if size >= PIECE_CHARACTERS:
-                yield Piece(tuple(parts), split)
+                yield Piece(next(self._pieces), tuple(parts), split)
                 parts, size = [], 0
         if parts:
-            yield Piece(tuple(parts), split)
+            yield Piece(next(self._pieces), tuple(parts), split)
 
     def _parts(self, sources: Sequence[str]) -> Iterator[tuple[Part, int]]:
         """With what each weighs."""
-        many_files = len(sources) >= ENOUGH_COMPRESSED or any(Path(source).is_dir() for source in sources)
+        read = _Read()
+        for document in self._documents(sources):
+            number = next(self._numbers)
+            if isinstance(document, Path):
+                if read.texts:
+                    yield read.take()
+                yield from self._of_file(document, number)
+                continue
+            for text in passages(self._watch.seen(document.lines), self._sentences):
+                read.add(number, text)
+                if read.weight >= PIECE_CHARACTERS:
+                    yield read.take()
+        if read.texts:
+            yield read.take()
+
+    def _documents(self, sources: Sequence[str]) -> Iterator[Document | Path]:
+        """Those that are read here, and the paths of the files that are not."""
+        many = len(sources) >= ENOUGH_COMPRESSED or any(Path(source).is_dir() for source in sources)
         for source in sources:
             for found in unread_documents(source, self._reading):
-                if isinstance(found, Document):
-                    yield from self._of_document(found)
-                elif self._is_read_here(found, many_files):
+                if isinstance(found, Path) and self._is_read_here(found, many):
                     with open_file(found) as stream:
-                        lines = decoded_lines(
-                            stream,
-                            str(found),
-                            encoding=self._reading.encoding,
-                            squeezed=self._reading.squeezed,
-                        )
-                        yield from self._of_document(Document(str(found), lines))
+                        yield Document(str(found), self._lines(stream, found))
                 else:
-                    yield from self._of_file(found)
+                    yield found
+
+    def _lines(self, stream: BinaryIO, path: Path) -> Iterator[str]:
+        reading = self._reading
+        return decoded_lines(stream, str(path), encoding=reading.encoding, squeezed=reading.squeezed)
 
     def _is_read_here(self, path: Path, many_files: bool) -> bool:
-        is_compressed = path.suffix.lower() in OPENERS
-        return (is_compressed and not many_files) or not self._is_visible(path)
+        """What can be read once, or by this process alone, and long files that cannot be cut."""
+        here = path.absolute()
+        if not path.is_file() or any(map(here.is_relative_to, OF_THIS_PROCESS)) or not self._is_visible(path):
+            return True
+        if path.suffix.lower() in OPENERS:
+            return not many_files
+        if path.stat().st_size <= PIECE_CHARACTERS:
+            return False
+        return self._reading.encoding != UTF_8 or self._layout(path) is Layout.WRAPPED
 
-    def _of_document(self, document: Document) -> Iterator[tuple[Part, int]]:
-        number = next(self._numbers)
-        texts: list[str] = []
-        size = 0
-        for text in passages(self._watch.seen(document.lines), self._sentences):
-            texts.append(text)
-            size += len(text)
-            if size >= PIECE_CHARACTERS:
-                yield ReadPart(number, tuple(texts)), size
-                texts, size = [], 0
-        if texts:
-            yield ReadPart(number, tuple(texts)), size
+    def _layout(self, path: Path) -> Layout:
+        with open_file(path) as stream:
+            return layout_of(list(islice(self._lines(stream, path), WRAP_SAMPLE_LINES)), self._sentences)
 
-    def _of_file(self, path: Path) -> Iterator[tuple[Part, int]]:
+    def _of_file(self, path: Path, number: int) -> Iterator[tuple[Part, int]]:
         try:
             known = path.stat()
-        except OSError as error:
-            raise CorpusError(f"{path}: cannot be read ({error.strerror})") from None
-        size = known.st_size
-        is_long = size > PIECE_CHARACTERS and path.suffix.lower() not in OPENERS
-        beginning = self._beginning(path, WRAP_SAMPLE_LINES if is_long else 0)
-        layout = layout_of(beginning, self._sentences) if is_long else Layout.WRAPPED
-        number, here = next(self._numbers), path.absolute()
-        if is_long and self._reading.encoding == UTF_8 and layout is not Layout.WRAPPED:
+            here, size = path.absolute(), known.st_size
+            if lines := self._watch.lines_to_see:
+                with open_file(path) as stream:
+                    for _ in islice(self._watch.seen(self._lines(stream, path)), lines):
+                        pass
+            if path.suffix.lower() in OPENERS or size <= PIECE_CHARACTERS:
+                yield FilePart(number, str(path), here, size, known.st_mtime_ns), max(LEAST_WEIGHT, size)
+                return
             step = max(PIECE_CHARACTERS, -(-size // MOST_SECTIONS))
-            for start in range(0, size, step):
-                section = Section(start, min(start + step, size), layout)
-                yield FilePart(number, str(path), here, size, known.st_mtime_ns, section), step
-        else:
-            yield FilePart(number, str(path), here, size, known.st_mtime_ns), max(1, size)
-
-    def _beginning(self, path: Path, least: int) -> list[str]:
-        """The first lines of a file, which the watch sees too; none where nobody asks for them."""
-        lines = max(least, self._watch.lines_to_see)
-        if not lines:
-            return []
-        with open_file(path) as stream:
-            read = decoded_lines(
-                stream, str(path), encoding=self._reading.encoding, squeezed=self._reading.squeezed
-            )
-            seen = list(islice(self._watch.seen(read), lines))
-        return seen[:WRAP_SAMPLE_LINES]
+            for section in sections(path, size, step, self._layout(path)):
+                part = FilePart(number, str(path), here, size, known.st_mtime_ns, section)
+                yield part, section.stop - section.start
+        except OSError as error:
+            raise CorpusError(f"{path}: cannot be read ({error.strerror or error})") from None

@@ -107,7 +107,8 @@ def preprocess(
         write_description(
             Corpus(folder, chosen.vocabulary, chosen.pipeline, statistics, len(chosen.counts), provenance)
         )
-    corpus = open_corpus(output)
+        corpus = open_corpus(folder)  # read back here: another process may put its own in this one's place
+    corpus = replace(corpus, path=output)
     for note in [*watch.notes(pipeline), *_notes(corpus, config, chosen, held_out.units, valid, test)]:
         on_note(note)
     return corpus

@@ -1,4 +1,4 @@
-"""Ranges of bytes of a text file, each moved to where a paragraph begins: together they are the file."""
+"""Ranges of bytes of a text file, cut where a paragraph begins: together they are the file."""
 
 import re
 from collections.abc import Iterator
@@ -11,12 +11,14 @@ from langmodel.errors import CorpusError
 from langmodel.text.decoding import BLOCK_BYTES, Before
 from langmodel.text.sentences import Layout
 
-BLANK_LINE = re.compile(rb"\n\r?\n")
+BLANK_LINE = re.compile(rb"\n[ \t\r]*\n")
+
+SEARCH_BYTES = 2**16
 
 
 @dataclass(frozen=True)
 class Section:
-    """What begins between two bytes of a file."""
+    """The bytes from the beginning of one paragraph to that of another."""
 
     start: int
     stop: int
@@ -44,37 +46,44 @@ class SectionStream:
 
 @contextmanager
 def open_section(path: Path, section: Section) -> Iterator[tuple[SectionStream, Before]]:
-    """Its bytes from paragraph to paragraph, and what stands before them in the file."""
+    """Its bytes, and what stands before them in the file."""
     try:
         with path.open("rb") as stream:
-            start = paragraph_start(stream, section.start, section.layout)
-            stop = paragraph_start(stream, section.stop, section.layout)
-            yield SectionStream(stream, start, stop), Before(start, lambda: _lines_before(path, start))
+            yield (
+                SectionStream(stream, section.start, section.stop),
+                Before(section.start, lambda: _lines_before(path, section.start)),
+            )
     except OSError as error:
         raise CorpusError(f"{path}: cannot be read ({error.strerror or error})") from None
 
 
-def paragraph_start(stream: BinaryIO, offset: int, layout: Layout) -> int:
-    """The first byte at or after `offset` where a paragraph may begin.
+def sections(path: Path, size: int, step: int, layout: Layout) -> Iterator[Section]:
+    """A file of so many bytes, cut about every `step` of them where a paragraph begins."""
+    start = 0
+    with path.open("rb") as stream:
+        while start < size:
+            stop = min(size, _paragraph_start(stream, start + step, layout)) if start + step < size else size
+            yield Section(start, stop, layout)
+            start = stop
 
-    That is the file's own beginning, what follows a line or a blank line, or the file's end.
-    """
-    if offset == 0:
-        return 0
+
+def _paragraph_start(stream: BinaryIO, offset: int, layout: Layout) -> int:
+    """The first byte from `offset` on that follows a line, or a blank line; or the file's end."""
     if layout is Layout.LINES:
         stream.seek(offset - 1)
-        while (line := stream.readline(BLOCK_BYTES)) and not line.endswith(b"\n"):
+        while (line := stream.readline(SEARCH_BYTES)) and not line.endswith(b"\n"):
             pass
         return stream.tell()
-    at = max(0, offset - 3)
+    at = offset - 1
     stream.seek(at)
     kept = b""
-    while block := stream.read(BLOCK_BYTES):
+    while block := stream.read(SEARCH_BYTES):
         window = kept + block
-        for found in BLANK_LINE.finditer(window):
-            if at + found.end() >= offset:
-                return at + found.end()
-        kept = window[-2:]
+        if found := BLANK_LINE.search(window):
+            return at + found.end()
+        newline = window.rfind(b"\n")
+        may_go_on = newline >= len(window) - SEARCH_BYTES and not window[newline:].strip()
+        kept = window[newline:] if newline >= 0 and may_go_on else b""
         at += len(window) - len(kept)
     return stream.tell()
 

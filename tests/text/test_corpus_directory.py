@@ -272,3 +272,110 @@ def test_a_split_of_another_type_or_shape_is_refused(tmp_path, change):
     np.save(corpus.path / "train.npy", change(np.array(corpus.split("train"))))
     with pytest.raises(CorpusError, match=r"corpus\.json says 3 ids"):
         corpus.split("train")
+
+
+def parts_of(tmp_path: Path) -> list[Path]:
+    return sorted(tmp_path.glob(".corpus.writing-*/parts/*"))
+
+
+@needs_locks
+def test_a_corpus_that_is_not_there_can_be_asked_for_without_losing_its_pieces(tmp_path, stopped):
+    before = kept_pieces(tmp_path / "corpus")
+    with pytest.raises(CorpusError, match="not a corpus directory"):
+        open_corpus(tmp_path / "corpus")
+    assert kept_pieces(tmp_path / "corpus") == before
+
+
+@needs_locks
+def test_a_mistake_with_resume_loses_no_pieces(tmp_path, stopped):
+    before = kept_pieces(tmp_path / "corpus")
+    with pytest.raises(CorpusError, match="no such file"):
+        preprocess([str(tmp_path / "sorce.txt")], tmp_path / "corpus", PLAIN, resume=True)
+    assert kept_pieces(tmp_path / "corpus") == before
+
+
+@needs_locks
+@pytest.mark.parametrize("kind", [".ids", ".types", ".npz"])
+@pytest.mark.parametrize("damage", ["shorter", "empty", "gone"])
+def test_a_piece_that_was_not_written_whole_is_made_again(tmp_path, stopped, kind, damage):
+    file = next(path for path in parts_of(tmp_path) if path.suffix == kind)
+    if damage == "gone":
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[:100] if damage == "shorter" else b"")
+    made = preprocess([str(tmp_path / "source.txt")], tmp_path / "corpus", PLAIN, resume=True)
+    assert contents(made.path) == stopped
+
+
+@needs_locks
+def test_a_writer_stopped_in_the_middle_of_a_piece_leaves_none_of_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(pieces, "PIECE_CHARACTERS", 2**14)
+    (tmp_path / "source.txt").write_text(LONG)
+    expected = contents(preprocess([str(tmp_path / "source.txt")], tmp_path / "whole", PLAIN).path)
+    write, calls = np.lib.format.write_array, []
+
+    def stopping(*arguments: object, **more: object) -> None:
+        calls.append(1)
+        if len(calls) == 7:
+            raise KeyboardInterrupt
+        write(*arguments, **more)
+
+    monkeypatch.setattr(np.lib.format, "write_array", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        preprocess([str(tmp_path / "source.txt")], tmp_path / "corpus", PLAIN)
+    assert kept_pieces(tmp_path / "corpus") == 1
+    made = preprocess([str(tmp_path / "source.txt")], tmp_path / "corpus", PLAIN, resume=True)
+    assert contents(made.path) == expected
+
+
+@needs_locks
+def test_a_changed_tokenizer_of_one_s_own_makes_its_pieces_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(pieces, "PIECE_CHARACTERS", 2**14)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("LANGMODEL_TOKENIZER", "cutter_of_mine:split")
+    module = tmp_path / "cutter_of_mine.py"
+    (tmp_path / "source.txt").write_text(LONG)
+    config = replace(PLAIN, tokenizer="cutter_of_mine:split")
+    counted: list[int] = []
+
+    def stop(more: int) -> None:
+        counted.append(more)
+        if len(counted) == 3:
+            raise KeyboardInterrupt
+
+    module.write_text("def split(sentence):\n    return sentence.split()\n")
+    with pytest.raises(KeyboardInterrupt):
+        preprocess([str(tmp_path / "source.txt")], tmp_path / "corpus", config, on_tokens=stop)
+    module.write_text("def split(sentence):\n    return sentence[::-1].split()\n")
+    encoding._software.cache_clear()  # another process
+    notes: list[str] = []
+    preprocess([str(tmp_path / "source.txt")], tmp_path / "corpus", config, resume=True, on_note=notes.append)
+    assert not any("earlier run" in note for note in notes)
+
+
+def test_what_came_to_the_place_of_the_corpus_meanwhile_is_not_replaced(tmp_path):
+    (tmp_path / "source.txt").write_text("good text\n")
+
+    def somebody_else(_: int) -> None:
+        (tmp_path / "corpus").mkdir()
+        (tmp_path / "corpus" / "diary.txt").write_text("precious")
+
+    with pytest.raises(CorpusError, match="not a corpus"):
+        preprocess([str(tmp_path / "source.txt")], tmp_path / "corpus", PLAIN, on_tokens=somebody_else)
+    assert (tmp_path / "corpus" / "diary.txt").read_text() == "precious"
+
+
+@needs_locks
+def test_two_writers_of_one_corpus_do_not_disturb_each_other(tmp_path):
+    (tmp_path / "source.txt").write_text("good text\n")
+    (tmp_path / ".corpus.writing-notes").write_text("a file of somebody's own")
+    program = (
+        "from pathlib import Path; from langmodel.text.preprocess import *;"
+        "config = PreprocessConfig(tokenizer='whitespace', sentences='line', valid_fraction=0);"
+        "[preprocess(['source.txt'], Path('corpus'), config) for _ in range(40)]"
+    )
+    command = [sys.executable, "-c", program]
+    writers = [subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE) for _ in range(2)]
+    said = [writer.communicate()[1].decode() for writer in writers]
+    assert [writer.returncode for writer in writers] == [0, 0], said
+    assert names(tmp_path) == {"corpus", "source.txt", ".corpus.writing-notes"}

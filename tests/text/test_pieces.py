@@ -1,6 +1,8 @@
 """Sources are cut into pieces that any process can read: together they are the text."""
 
 import gzip
+import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,9 +14,10 @@ from hypothesis import strategies as st
 
 from langmodel.errors import CorpusError
 from langmodel.text import decoding, encoding, pieces
+from langmodel.text import sections as sections_module
 from langmodel.text.pieces import Cutter
 from langmodel.text.preprocess import PreprocessConfig, preprocess
-from langmodel.text.sections import Section, open_section
+from langmodel.text.sections import open_section, sections
 from langmodel.text.sentences import Layout, passages
 from langmodel.text.sources import Reading, read_documents
 from langmodel.text.watching import TextWatch
@@ -64,7 +67,7 @@ def test_pieces_of_a_long_file_are_its_passages(tmp_path, small_pieces, kind, se
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.text(alphabet="ab .\n\r\u2028é", max_size=300), st.integers(1, 60), st.sampled_from(Layout))
+@given(st.text(alphabet="ab .\n\n\r\u2028é", max_size=300), st.integers(1, 60), st.sampled_from(Layout))
 def test_sections_of_any_length_are_the_file(tmp_path_factory, text, step, layout):
     if layout is Layout.WRAPPED:
         return
@@ -72,14 +75,16 @@ def test_sections_of_any_length_are_the_file(tmp_path_factory, text, step, layou
     data = text.encode()
     file.write_bytes(data)
     read = []
-    for start in range(0, len(data), step):
-        with open_section(file, Section(start, min(start + step, len(data)), layout)) as (stream, before):
+    for section in sections(file, len(data), step, layout):
+        with open_section(file, section) as (stream, before):
             part = stream.read(1_000)
             assert data[: before.bytes].count(b"\n") == before.lines()
-        mark = {Layout.LINES: (b"\n",), Layout.BLANK_LINES: (b"\n\n", b"\n\r\n")}[layout]
-        assert not part or not before.bytes or data[: before.bytes].endswith(mark)
+        if before.bytes:
+            assert data[: before.bytes].endswith(b"\n")
+            assert layout is Layout.LINES or not data[: before.bytes - 1].rpartition(b"\n")[2].strip()
         read.append(part)
     assert b"".join(read) == data
+    assert all(len(part) >= step for part in read[:-1])
 
 
 def test_small_files_and_rows_share_a_piece_and_keep_their_documents(tmp_path):
@@ -166,3 +171,54 @@ def test_how_the_text_is_cut_and_who_encodes_it_changes_no_byte(tmp_path, monkey
     assert written("cut") == expected
     with ThreadPoolExecutor(2) as executor:
         assert written("shared", executor=executor) == expected
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(
+    ("name", "content"), [("empty.txt", ""), ("rows.csv", "text\n"), ("blank.txt", "\n\n \n")]
+)
+def test_sources_without_any_passage_are_one_line(tmp_path, name, content, workers):
+    (tmp_path / name).write_text(content)
+    with ThreadPoolExecutor(2) as executor, pytest.raises(CorpusError, match="no words to train on"):
+        preprocess([str(tmp_path / name)], tmp_path / "c", executor=executor if workers > 1 else None)
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+
+
+def test_equal_texts_at_two_places_are_two_pieces(tmp_path, monkeypatch):
+    monkeypatch.setattr(pieces, "PIECE_CHARACTERS", 100)
+    (tmp_path / "rows.csv").write_text("text\n" + "the cat sat on the mat\n" * 200)
+    notes: list[str] = []
+    preprocess([str(tmp_path / "rows.csv")], tmp_path / "c", on_note=notes.append)
+    assert not any("earlier run" in note for note in notes)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with a name")
+def test_a_pipe_in_a_folder_is_read_once(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    os.mkfifo(folder / "a.txt")
+    (folder / "b.txt").write_text("the dog ran\n")
+    writer = threading.Thread(target=(folder / "a.txt").write_text, args=["the cat sat\n" * 30])
+    writer.start()
+    config = PreprocessConfig(tokenizer="whitespace", sentences="line", valid_fraction=0, test_fraction=0)
+    corpus = preprocess([str(folder)], tmp_path / "c", config)
+    writer.join()
+    assert corpus.statistics["train"].sentences == 31
+
+
+def test_blank_lines_that_come_late_do_not_slow_the_cuts(tmp_path, monkeypatch):
+    """Each byte is searched once, however many cuts would be wanted."""
+    file = tmp_path / "text.txt"
+    file.write_bytes(b"a line of a long paragraph\n" * 5_000)
+    searched = []
+    real = sections_module.BLANK_LINE
+
+    class Counting:
+        def search(self, window: bytes) -> object:
+            searched.append(len(window))
+            return real.search(window)
+
+    monkeypatch.setattr(sections_module, "BLANK_LINE", Counting())
+    size = file.stat().st_size
+    assert len(list(sections(file, size, 1_000, Layout.BLANK_LINES))) == 1
+    assert sum(searched) < 1.1 * size
