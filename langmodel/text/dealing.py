@@ -1,5 +1,6 @@
 """Encoded pieces -> the split of every passage, and how many documents each split has."""
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from langmodel.text.corpus_files import SPLITS
-from langmodel.text.encoding import Counts, Encoded
+from langmodel.text.encoding import Encoded
 from langmodel.text.splitting import BLOCK_CHARACTERS, HeldOut
 
 CODE = {name: code for code, name in enumerate(SPLITS)}
@@ -34,6 +35,8 @@ class _Open:
     encoded: Encoded
     codes: npt.NDArray[np.uint8]
     left: int
+    ends: list[int]
+    """How many characters the first n passages have."""
 
 
 @dataclass
@@ -65,7 +68,8 @@ class _Run:
 
     @property
     def characters(self) -> int:
-        return int(self.piece.encoded.characters[self.passages].sum())
+        first, last = int(self.passages.start), int(self.passages.stop)
+        return self.piece.ends[last] - self.piece.ends[first]
 
 
 @dataclass
@@ -107,7 +111,8 @@ class Dealer:
 
     def _opened(self, encoded: Encoded) -> _Open:
         passages = len(encoded.characters)
-        return _Open(encoded, np.full(passages, NOT_DEALT, np.uint8), passages)
+        ends: list[int] = [0, *np.cumsum(encoded.characters).tolist()]
+        return _Open(encoded, np.full(passages, NOT_DEALT, np.uint8), passages, ends)
 
     def _finished(self, piece: _Open) -> DealtPiece:
         for split, code in CODE.items():
@@ -178,12 +183,13 @@ def _runs(piece: _Open) -> Iterator[_Run]:
 
 def _cut(run: _Run, characters: int) -> tuple[_Run, _Run | None]:
     """Its first passages, up to the one with which they have so many characters; and what is left."""
-    sizes: Counts = run.piece.encoded.characters[run.passages]
-    taken = int(np.searchsorted(np.cumsum(sizes), characters)) + 1
-    if taken >= len(sizes):
+    if run.characters <= characters:
         return run, None
-    middle = run.passages.start + taken
+    ends, start, stop = run.piece.ends, run.passages.start, run.passages.stop
+    middle = bisect_left(ends, ends[start] + characters, start + 1, stop)
+    if middle == stop:
+        return run, None
     return (
-        _Run(run.piece, run.document, slice(run.passages.start, middle)),
-        _Run(run.piece, run.document, slice(middle, run.passages.stop)),
+        _Run(run.piece, run.document, slice(start, middle)),
+        _Run(run.piece, run.document, slice(middle, stop)),
     )
