@@ -44,7 +44,9 @@ def appearing_whole(output: Path, *, resume: bool = False) -> Iterator[Path]:
         output = output.resolve()
     except (OSError, RuntimeError):  # the one is Python 3.13's, the other what came before
         raise CorpusError(f"{output}: a link that leads nowhere; choose another directory") from None
-    _refuse_what_is_no_corpus(output)
+    if output.parent.is_dir():
+        with _alone(output.parent):
+            _refuse_what_is_no_corpus(output)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=_prefix(output), dir=output.parent))

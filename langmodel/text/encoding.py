@@ -1,14 +1,12 @@
 """A piece of text -> provisional ids in files, in any process: the work that is worth sharing out."""
 
 import hashlib
-import inspect
 import json
 import sys
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ import numpy.typing as npt
 
 import langmodel
 from langmodel.text.casing import INITIAL, first_word, is_capitalised
+from langmodel.text.own_tokenizer import code_of, is_own
 from langmodel.text.pieces import Piece
 from langmodel.text.pipeline import Pipeline
 from langmodel.text.sources import Reading
@@ -121,10 +120,8 @@ def encode_piece(settings: str, reading: Reading, folder: Path, piece: Piece) ->
 @lru_cache(maxsize=2)
 def _software(settings: str) -> str:
     """What else decides how a text is split: versions, and the code of a tokenizer of one's own."""
-    module, is_own, _ = _pipeline(settings).tokenizer.partition(":")
-    code = b""
-    if is_own and (source := inspect.getsourcefile(import_module(module))):
-        code = Path(source).read_bytes()
+    tokenizer = _pipeline(settings).tokenizer
+    code = code_of(tokenizer) if is_own(tokenizer) else b""
     return f"{langmodel.__version__} {sys.version} {_nltk_version()} {hashlib.sha256(code).hexdigest()}"
 
 

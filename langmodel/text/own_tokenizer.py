@@ -5,6 +5,7 @@ environment, and never because a file says so.
 """
 
 import importlib
+import inspect
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -40,6 +41,15 @@ def is_own(name: str) -> bool:
     """Whether a name has the form `module:function`."""
     module, colon, function = name.partition(":")
     return bool(colon) and function.isidentifier() and all(map(str.isidentifier, module.split(".")))
+
+
+def code_of(name: str) -> bytes:
+    """The source file of the function, if it has one. Raises ConfigError as using it would."""
+    try:
+        file = inspect.getsourcefile(inspect.unwrap(_imported(name)))
+    except TypeError:  # it is not written in Python
+        file = None
+    return b"" if file is None else Path(file).read_bytes()
 
 
 def _imported(name: str) -> Callable[[str], Sequence[str]]:
