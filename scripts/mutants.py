@@ -113,7 +113,8 @@ class Planter(ast.NodeVisitor):
         if isinstance(node.value, bool):
             self._plant(node, start, stop, str(not node.value))
         elif isinstance(node.value, int | float):
-            self._plant(node, start, stop, repr(node.value + 1))
+            more = node.value + 1
+            self._plant(node, start, stop, repr(more if more != node.value else 2 * node.value))
 
     def _negate(self, test: ast.expr) -> None:
         start, stop = (
