@@ -16,6 +16,9 @@ MAX_ORDER = 9
 
 SPECIAL = {"<unk>": UNK_ID, "<UNK>": UNK_ID, "<s>": START_ID, "</s>": END_ID}
 
+LEAST = 1e-30
+"""A word of a smaller probability counts as lacking: as float32 it would have none."""
+
 NEVER = -99.0
 """How ARPA files write log10 of zero."""
 
@@ -95,7 +98,7 @@ def _lower(
 
 def _unigrams(single: dict[int, float], size: int) -> torch.Tensor:
     unknown = single.get(UNK_ID, 0.0)
-    missing = [id for id in range(size) if id != START_ID and single.get(id, 0.0) <= 0.0 and id != UNK_ID]
+    missing = [id for id in range(size) if id not in (START_ID, UNK_ID) and single.get(id, 0.0) < LEAST]
     share = max(unknown, 1e-7) / (len(missing) + 1)
     unigrams = torch.tensor([single.get(id, 0.0) for id in range(size)], dtype=torch.double)
     unigrams[[UNK_ID, *missing]] = share

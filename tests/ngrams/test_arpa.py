@@ -117,3 +117,29 @@ def test_a_model_s_ngrams_go_out_and_in_by_the_command_line(tmp_path, poem_corpu
     assert "these n-grams use different words" in capsys.readouterr().err
     assert run(f"train {poem_corpus.path} -o u --ngrams none.arpa {small}".split()) == 2
     assert math.isfinite(perplexities[0])
+
+
+def unigrams_of(tmp_path, rows: str, bigrams: str = "") -> tuple[int, torch.Tensor]:
+    """The words that a file has, and its distribution without a context."""
+    counts = f"ngram 1={rows.count(chr(10))}\n" + (f"ngram 2={bigrams.count(chr(10))}\n" if bigrams else "")
+    sections = f"\\1-grams:\n{rows}" + (f"\n\\2-grams:\n{bigrams}" if bigrams else "")
+    (tmp_path / "x.arpa").write_text(f"\\data\\\n{counts}\n{sections}\n\\end\\\n")
+    found = read_arpa(tmp_path / "x.arpa", WORDS)
+    return found.words, found.ngrams.distribution(found.ngrams.no_context(1))[0]
+
+
+def test_only_unigrams_are_counted_as_words(tmp_path):
+    rows = "-1\ta\n-1\tb\n-1\t<unk>\n-1\t</s>\n"
+    assert unigrams_of(tmp_path, rows, "-1\ta b\n-1\tb a\n-1\ta a\n")[0] == 2
+
+
+def test_words_that_a_file_without_unk_lacks_are_hardly_possible(tmp_path):
+    _, found = unigrams_of(tmp_path, "-0.30103\ta\n-0.30103\t</s>\n")
+    assert found[WORDS.id_of("a")] == pytest.approx(0.5, rel=1e-5)
+    assert 0 < found[WORDS.id_of("b")] == found[UNK_ID] < 1e-7
+
+
+def test_a_probability_of_nothing_and_one_above_one_by_rounding(tmp_path):
+    _, found = unigrams_of(tmp_path, "-inf\ta\n-99\tb\n1e-7\tc\n")
+    assert found[WORDS.id_of("c")] == pytest.approx(1, rel=1e-5)
+    assert float(found[WORDS.id_of("a")]) == float(found[WORDS.id_of("b")]) < 1e-7
