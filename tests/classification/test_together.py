@@ -5,18 +5,17 @@ import pytest
 
 from langmodel.classification.together import Predictions, accuracy_together
 
-DRAW = np.random.default_rng(1)
 
-
-def sure(labels: np.ndarray, share: float, draw: np.random.Generator = DRAW) -> np.ndarray:
+def sure(labels: np.ndarray, share: float, draw: np.random.Generator) -> np.ndarray:
     """Probabilities that are right for a share of the labels, at random places."""
     said = np.where(draw.random(len(labels)) < share, labels, 1 - labels)
     return np.where(said[:, None] == [0, 1], 0.9, 0.1)
 
 
 def predictions(texts: int, network: float, bag: float) -> Predictions:
-    labels = DRAW.integers(0, 2, texts)
-    return Predictions(sure(labels, network), sure(labels, bag), labels)
+    draw = np.random.default_rng(texts)
+    labels = draw.integers(0, 2, texts)
+    return Predictions(sure(labels, network, draw), sure(labels, bag, draw), labels)
 
 
 def test_the_product_of_powers_is_a_distribution():

@@ -15,6 +15,11 @@ from langmodel.runs.preparing import preprocess
 from langmodel.text import pieces
 from langmodel.text.cluster import ClusterExecutor
 
+pytestmark = [
+    pytest.mark.xdist_group("cluster"),  # processes of its own, and deadlines
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),  # Dask's own sockets
+]
+
 distributed = pytest.importorskip("distributed", reason="make peers-test installs dask")
 
 
