@@ -117,7 +117,7 @@ def cluster(address: str) -> Iterator[ClusterExecutor]:
             if not count.isdecimal() or not 1 <= int(count) <= 1_024:
                 raise ConfigError(f"--cluster {address}: expected local:N with N from 1 to 1,024")
             made = LocalCluster(
-                n_workers=int(count), threads_per_worker=1, processes=True, dashboard_address=None
+                n_workers=int(count), threads_per_worker=1, processes=True, dashboard_address=":0"
             )
             target: Any = stack.enter_context(made)
         elif "://" in address:

@@ -74,7 +74,7 @@ def test_a_folder_that_the_workers_cannot_write_is_one_line(text, tmp_path, caps
 
 def test_a_worker_that_dies_is_replaced_and_the_bytes_are_the_same(text, tmp_path):
     preprocess(text, tmp_path / "one", workers=1, quiet=True)
-    made = distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None)
+    made = distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0")
     with made as cluster:
         pids = [worker.pid for worker in cluster.workers.values()]
 
@@ -106,7 +106,7 @@ def test_addresses_without_a_scheduler_are_one_line(text, tmp_path, capsys, monk
 
 
 def test_a_cluster_without_workers_and_one_of_another_version(text, tmp_path, capsys, monkeypatch):
-    with distributed.LocalCluster(n_workers=0, dashboard_address=None) as cluster:
+    with distributed.LocalCluster(n_workers=0, dashboard_address=":0") as cluster:
         command = ["preprocess", str(text), "-o", str(tmp_path / "c"), "--cluster", cluster.scheduler_address]
         assert run(command) == 2
         assert "has no workers" in capsys.readouterr().err
@@ -120,7 +120,7 @@ def test_a_cluster_without_workers_and_one_of_another_version(text, tmp_path, ca
 
 
 def test_the_scheduler_s_death_is_one_line_and_nothing_half_made_is_left(text, tmp_path, capsys, monkeypatch):
-    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster:
         submit, calls = ClusterExecutor.submit, []
 
         def dying(self, *arguments):
