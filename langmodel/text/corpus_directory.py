@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from langmodel.errors import CorpusError, WorkersLost
@@ -190,33 +190,28 @@ def _restore(output: Path) -> None:
 
 
 @contextmanager
-def _alone(parent: Path) -> Iterator[None]:
-    """While nobody else renames or sweeps in this directory."""
-    if fcntl is None:
-        yield
-        return
-    handle = os.open(parent, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # a file system without locks
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
-@contextmanager
-def _claimed(folder: Path) -> Iterator[None]:
-    """Holds a lock on the folder, which dies with its process."""
+def _locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
+    """Holds a lock on a folder, which dies with its process."""
     if fcntl is None:
         yield
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
         with suppress(OSError):  # a file system without locks
-            fcntl.flock(handle, fcntl.LOCK_SH)
+            fcntl.flock(handle, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         yield
     finally:
         os.close(handle)
+
+
+def _alone(parent: Path) -> AbstractContextManager[None]:
+    """While nobody else renames or sweeps in this directory."""
+    return _locked(parent)
+
+
+def _claimed(folder: Path) -> AbstractContextManager[None]:
+    """While others can see that the folder has a living writer."""
+    return _locked(folder, shared=True)
 
 
 def _is_claimed(folder: Path) -> bool:

@@ -48,7 +48,7 @@ def count_types(
     together = max(1, len(pieces)) if executor is None else FAN_IN
     groups = [pieces[start : start + together] for start in range(0, len(pieces), together)]
     files = [folder / f"counts-{number}.json" for number in range(len(groups))]
-    totals = list(shared_out(executor, _count_into, zip(groups, files, strict=True)))
+    totals = list(shared_out(executor, count_pieces, zip(groups, files, strict=True)))
     if not files:
         return [], {}
     while len(files) > 1:
@@ -57,15 +57,12 @@ def count_types(
     return [each for group in totals for each in group], read_counts(files[0])
 
 
-def _count_into(work: tuple[Sequence[DealtPiece], Path]) -> list[dict[str, Totals]]:
-    return count_pieces(*work)
-
-
-def count_pieces(pieces: Sequence[DealtPiece], output: Path) -> list[dict[str, Totals]]:
-    """Write the counts of the pieces' types into `output`; returns what each piece gives to each split.
+def count_pieces(work: tuple[Sequence[DealtPiece], Path]) -> list[dict[str, Totals]]:
+    """Write the counts of some pieces' types into a file; returns what each piece gives to each split.
 
     A type that only other splits have is counted 0.
     """
+    pieces, output = work
     counts: dict[str, int] = {}
     totals = []
     for piece in pieces:

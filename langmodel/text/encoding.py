@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-import sys
+import platform
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +16,6 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
-import langmodel
 from langmodel.text.casing import INITIAL, first_word, is_capitalised
 from langmodel.text.own_tokenizer import code_of, is_own
 from langmodel.text.pieces import Piece
@@ -122,14 +121,18 @@ def _software(settings: str) -> str:
     """What else decides how a text is split: versions, and the code of a tokenizer of one's own."""
     tokenizer = _pipeline(settings).tokenizer
     code = code_of(tokenizer) if is_own(tokenizer) else b""
-    return f"{langmodel.__version__} {sys.version} {_nltk_version()} {hashlib.sha256(code).hexdigest()}"
+    return f"{software_versions()} {hashlib.sha256(code).hexdigest()}"
 
 
-def _nltk_version() -> str:
-    try:
-        return version("nltk")
-    except PackageNotFoundError:
-        return ""
+def software_versions() -> dict[str, str]:
+    """Of what splits a text."""
+    versions = {"python": platform.python_version()}
+    for package in ("langmodel", "nltk"):
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "not installed"
+    return versions
 
 
 def _is_whole(files: Path) -> bool:

@@ -144,7 +144,7 @@ class _Read:
 
 
 class Cutter:
-    """Cuts sources into pieces, in their order; `watch` sees the beginning of the text.
+    """Cuts sources into pieces, in their order; `watch` sees the beginning of what is dealt out.
 
     `is_visible` says of a file whether those who encode pieces can read it.
     """
@@ -164,7 +164,8 @@ class Cutter:
         """Raises CorpusError for what cannot be read."""
         parts: list[Part] = []
         size = 0
-        for part, weight in self._parts(sources):
+        watch = self._watch if split is None else None
+        for part, weight in self._parts(sources, watch):
             parts.append(part)
             size += weight
             if size >= PIECE_CHARACTERS:
@@ -173,7 +174,7 @@ class Cutter:
         if parts:
             yield Piece(next(self._pieces), tuple(parts), split)
 
-    def _parts(self, sources: Sequence[str]) -> Iterator[tuple[Part, int]]:
+    def _parts(self, sources: Sequence[str], watch: TextWatch | None) -> Iterator[tuple[Part, int]]:
         """With what each weighs."""
         read = _Read()
         for document in self._documents(sources):
@@ -181,9 +182,10 @@ class Cutter:
             if isinstance(document, Path):
                 if read.texts:
                     yield read.take()
-                yield from self._of_file(document, number)
+                yield from self._of_file(document, number, watch)
                 continue
-            for text in passages(self._watch.seen(document.lines), self._sentences):
+            lines = document.lines if watch is None else watch.seen(document.lines)
+            for text in passages(lines, self._sentences):
                 read.add(number, text)
                 if read.weight >= PIECE_CHARACTERS:
                     yield read.take()
@@ -220,13 +222,13 @@ class Cutter:
         with open_file(path) as stream:
             return layout_of(list(islice(self._lines(stream, path), WRAP_SAMPLE_LINES)), self._sentences)
 
-    def _of_file(self, path: Path, number: int) -> Iterator[tuple[Part, int]]:
+    def _of_file(self, path: Path, number: int, watch: TextWatch | None) -> Iterator[tuple[Part, int]]:
         try:
             known = path.stat()
             here, size = path.absolute(), known.st_size
-            if lines := self._watch.lines_to_see:
+            if watch is not None and watch.lines_to_see:
                 with open_file(path) as stream:
-                    for _ in islice(self._watch.seen(self._lines(stream, path)), lines):
+                    for _ in islice(watch.seen(self._lines(stream, path)), watch.lines_to_see):
                         pass
             if path.suffix.lower() in OPENERS or size <= PIECE_CHARACTERS:
                 yield FilePart(number, str(path), here, size, known.st_mtime_ns), max(LEAST_WEIGHT, size)

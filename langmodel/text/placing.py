@@ -83,24 +83,18 @@ def place_all(
         work.append((piece, dict(offsets)))
         for split in SPLITS:
             offsets[split] += mine[split].ids
-    placed = list(shared_out(executor, partial(_place, targets, rows), work))
+    placed = list(shared_out(executor, partial(place_piece, targets, rows), work))
     return {split: [each[split] for each in placed if each[split].ids] for split in SPLITS}
 
 
-def _place(
+def place_piece(
     targets: Mapping[str, Target], rows: Path, work: tuple[DealtPiece, Mapping[str, int]]
 ) -> dict[str, Shard]:
-    piece, offsets = work
-    return place_piece(piece, targets, offsets, rows)
-
-
-def place_piece(
-    piece: DealtPiece, targets: Mapping[str, Target], offsets: Mapping[str, int], rows: Path
-) -> dict[str, Shard]:
-    """Write a piece's ids of each split at its offset, counted in ids.
+    """Write a piece's ids of each split at its offset there, counted in ids.
 
     Not into mapped memory: a full disk is an error and not the end of the process.
     """
+    piece, offsets = work
     known, types, lengths = _rows(rows), types_of(piece.files), passage_rows(piece.files)["ids"]
     lookup = np.full(FIRST_TYPE + len(types), UNK_ID, np.uint32)
     lookup[END_MARK] = END_ID

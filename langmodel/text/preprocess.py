@@ -1,13 +1,11 @@
 """Raw text -> corpus directory: what is held out, and which vocabulary."""
 
 import json
-import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
 from pathlib import Path
 
@@ -19,7 +17,7 @@ from langmodel.text.corpus_directory import PARTS, appearing_whole, kept_pieces
 from langmodel.text.corpus_files import RARE_WORDS, SHARDS, SPLITS
 from langmodel.text.counting import Totals, count_types, summed
 from langmodel.text.dealing import Dealer, Unit
-from langmodel.text.encoding import Encoded, encode_piece
+from langmodel.text.encoding import Encoded, encode_piece, software_versions
 from langmodel.text.pieces import Cutter, Piece
 from langmodel.text.pipeline import Pipeline
 from langmodel.text.placing import Shard, Target, digest_of, new_files, place_all, write_rows
@@ -98,7 +96,7 @@ def preprocess(
             "chosen": {"case": chosen.pipeline.case, "min_count": chosen.min_count},
             "split_by": "document" if by_document else "line",
             "units": held_out.units,
-            "versions": _versions(),
+            "versions": software_versions(),
         }
         statistics = {
             split: _statistics(dealer.documents[split], whole[split], targets[split], shards[split])
@@ -218,13 +216,3 @@ def _settle_pipeline(
                 yield text
 
     return config.pipeline(learn_punkt(passages())), chain(beginning, pieces)
-
-
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
-    for package in ("langmodel", "nltk"):
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = "not installed"
-    return versions

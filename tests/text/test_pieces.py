@@ -222,3 +222,16 @@ def test_blank_lines_that_come_late_do_not_slow_the_cuts(tmp_path, monkeypatch):
     size = file.stat().st_size
     assert len(list(sections(file, size, 1_000, Layout.BLANK_LINES))) == 1
     assert sum(searched) < 1.1 * size
+
+
+def test_only_what_is_dealt_out_is_watched(tmp_path):
+    """A held-out text of its own has no say in what is told of the text to learn from."""
+    (tmp_path / "text.txt").write_text(POEM * 20)
+    (tmp_path / "french.txt").write_text("l'homme qu'il a vu, c'est l'ami d'elle\n" * 200)
+
+    def notes(**named: str) -> list[str]:
+        told: list[str] = []
+        preprocess([str(tmp_path / "text.txt")], tmp_path / "c", on_note=told.append, **named)
+        return told
+
+    assert not any("elided words" in note for note in notes(valid=str(tmp_path / "french.txt")))
