@@ -31,8 +31,8 @@ from langmodel.network.windows import IdArray
 from langmodel.runs.run_corpus import corpus_of_run, open_matching_corpus
 from langmodel.text.corpus import Corpus
 from langmodel.text.corpus_files import is_corpus
+from langmodel.text.paragraphs import SENTENCES
 from langmodel.text.reading import read_sentences
-from langmodel.text.sentences import SENTENCES
 from langmodel.text.sources import Reading, read_lines
 
 

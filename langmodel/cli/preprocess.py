@@ -10,8 +10,8 @@ from langmodel.display.narration import Narrator
 from langmodel.display.reports import corpus_report
 from langmodel.runs.preparing import checked_settings, run_preprocess
 from langmodel.text.casing import CASES
+from langmodel.text.paragraphs import SENTENCES
 from langmodel.text.preprocess_config import SPLIT_BY, PreprocessConfig
-from langmodel.text.sentences import SENTENCES
 from langmodel.text.tokenizers import TOKENIZERS
 
 

@@ -33,8 +33,8 @@ from langmodel.inference.results import SentenceScore, TextPlace
 from langmodel.network.architecture import CONTEXTS
 from langmodel.network.device import prepare_cpu
 from langmodel.text.decoding import ROW_BREAKS
+from langmodel.text.paragraphs import SENTENCES
 from langmodel.text.reading import read_sentences
-from langmodel.text.sentences import SENTENCES
 from langmodel.text.sources import read_documents
 
 

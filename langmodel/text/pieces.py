@@ -14,8 +14,8 @@ from typing import BinaryIO, Protocol
 
 from langmodel.errors import CorpusError
 from langmodel.text.decoding import UTF_8, decoded_lines
+from langmodel.text.paragraphs import WRAP_SAMPLE_LINES, Layout, layout_of, paragraphs, passages, texts_of
 from langmodel.text.sections import Section, open_section, sections
-from langmodel.text.sentences import WRAP_SAMPLE_LINES, Layout, layout_of, paragraphs, passages, texts_of
 from langmodel.text.sources import OPENERS, Reading, open_file, unread_documents
 from langmodel.text.tables import Document
 from langmodel.text.watching import TextWatch

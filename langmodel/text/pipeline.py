@@ -7,7 +7,8 @@ from typing import Any
 
 from langmodel.errors import ConfigError
 from langmodel.text.casing import CASES, capitalised, first_word, uncapitalised
-from langmodel.text.sentences import SENTENCES, LineSplitter, PunktParameters, PunktSplitter
+from langmodel.text.paragraphs import SENTENCES
+from langmodel.text.sentences import LineSplitter, PunktParameters, PunktSplitter
 from langmodel.text.tokenizers import Tokenizer, make_tokenizer
 from langmodel.text.vocabulary import END_ID, UNK_ID, Vocabulary
 

@@ -6,17 +6,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from langmodel.errors import ConfigError
+from langmodel.text.paragraphs import PASSAGE_CHARACTERS, SENTENCES, PlacedLine, cut_points, joined
 from langmodel.text.pipeline import Pipeline
-from langmodel.text.sentences import (
-    PASSAGE_CHARACTERS,
-    SENTENCES,
-    LineSplitter,
-    Piece,
-    PunktSplitter,
-    cut_points,
-    joined,
-    listed_abbreviations,
-)
+from langmodel.text.sentences import LineSplitter, PunktSplitter, listed_abbreviations
 
 
 @dataclass(frozen=True)
@@ -60,7 +52,7 @@ def read_sentences(
                 characters = 0
 
 
-def _starts(text: str, paragraph: list[Piece]) -> list[int]:
+def _starts(text: str, paragraph: list[PlacedLine]) -> list[int]:
     """Where each line of the paragraph begins in its text."""
     starts, at = [], 0
     for piece in paragraph:
@@ -71,7 +63,7 @@ def _starts(text: str, paragraph: list[Piece]) -> list[int]:
 
 
 def _placed(
-    sentence: str, at: int, paragraph: list[Piece], starts: list[int], characters: int
+    sentence: str, at: int, paragraph: list[PlacedLine], starts: list[int], characters: int
 ) -> PlacedSentence:
     first, last = bisect_right(starts, at) - 1, bisect_right(starts, at + len(sentence) - 1) - 1
     return PlacedSentence(

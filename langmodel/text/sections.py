@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from langmodel.errors import CorpusError
 from langmodel.text.decoding import BLOCK_BYTES, Before
-from langmodel.text.sentences import Layout
+from langmodel.text.paragraphs import Layout
 
 BLANK_LINE = re.compile(rb"\n[ \t\r]*\n")
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from nltk.tokenize.destructive import NLTKWordTokenizer
 from timing import Row, rate_row
 
+from langmodel.text.paragraphs import passages as prose_passages
 from langmodel.text.pipeline import Pipeline
 from langmodel.text.preprocess import PreprocessConfig, preprocess
 from langmodel.text.sentences import PUNKT_TRAINING_CHARACTERS, learn_punkt
-from langmodel.text.sentences import passages as prose_passages
 from langmodel.text.sources import read_documents
 
 

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from langmodel.errors import CorpusError
 from langmodel.text import decoding, encoding, pieces
 from langmodel.text import sections as sections_module
+from langmodel.text.paragraphs import Layout, passages
 from langmodel.text.pieces import Cutter
 from langmodel.text.preprocess import PreprocessConfig, preprocess
 from langmodel.text.sections import open_section, sections
-from langmodel.text.sentences import Layout, passages
 from langmodel.text.sources import Reading, read_documents
 from langmodel.text.watching import TextWatch
 

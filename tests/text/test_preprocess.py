@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from langmodel.errors import ConfigError, CorpusError, LangModelError
-from langmodel.text import pieces, sentences
+from langmodel.text import paragraphs, pieces
 from langmodel.text.corpus import Corpus, open_corpus
 from langmodel.text.corpus_files import SPLITS
 from langmodel.text.preprocess import PreprocessConfig, preprocess
@@ -281,12 +281,12 @@ def test_prose_on_one_line_goes_through_nltk_in_pieces(tmp_path, monkeypatch):
     config = PreprocessConfig(valid_fraction=0, test_fraction=0)
     whole = prepare(tmp_path, text, config)
     expected = sentences_of(whole)
-    monkeypatch.setattr(sentences, "PASSAGE_CHARACTERS", 100)
-    assert len(list(sentences.passages([text], "punkt"))) > 20
+    monkeypatch.setattr(paragraphs, "PASSAGE_CHARACTERS", 100)
+    assert len(list(paragraphs.passages([text], "punkt"))) > 20
     assert (
         sentences_of(prepare(tmp_path, text, PreprocessConfig(valid_fraction=0, test_fraction=0))) == expected
     )
-    assert "".join(sentences.passages(["a" * 555], "punkt")) == "a" * 555
+    assert "".join(paragraphs.passages(["a" * 555], "punkt")) == "a" * 555
 
 
 @pytest.mark.parametrize(

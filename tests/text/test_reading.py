@@ -2,9 +2,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from langmodel.text.paragraphs import passages
 from langmodel.text.pipeline import Pipeline
 from langmodel.text.reading import read_sentences
-from langmodel.text.sentences import listed_abbreviations, passages, split_at_other_ends
+from langmodel.text.sentences import listed_abbreviations, split_at_other_ends
 from langmodel.text.sources import Reading
 from langmodel.text.toktok import ToktokTokenizer
 from langmodel.text.watching import TextWatch

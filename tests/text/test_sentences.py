@@ -4,13 +4,13 @@ import math
 import pytest
 
 from langmodel.errors import ConfigError
+from langmodel.text.paragraphs import passages
 from langmodel.text.pipeline import Pipeline
 from langmodel.text.python_documentation import documentation
 from langmodel.text.sentences import (
     PunktParameters,
     PunktSplitter,
     learn_punkt,
-    passages,
 )
 from langmodel.text.vocabulary import UNK_ID, Vocabulary
 
