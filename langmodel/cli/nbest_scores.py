@@ -11,7 +11,7 @@ from langmodel.errors import ConfigError
 from langmodel.inference.language_model import LanguageModel
 from langmodel.nbest.formats import NBEST_FORMATS
 from langmodel.nbest.hypotheses import Hypothesis
-from langmodel.nbest.wording import JOINS, worded_hypothesis
+from langmodel.nbest.wording import JOINS, in_model_words
 from langmodel.text.sources import input_name, read_raw_lines
 
 SHOWN_WORDS = 3
@@ -56,7 +56,7 @@ def read_hypotheses(
     """Of all files, in order, their texts as words."""
     chosen = NBEST_FORMATS[format_]
     return [
-        worded_hypothesis(hypothesis, join, noise)
+        in_model_words(hypothesis, join, noise)
         for file in files
         for hypothesis in chosen.read(read_raw_lines(file), input_name(file), group)
     ]

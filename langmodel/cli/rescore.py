@@ -31,11 +31,11 @@ def in_order(scored: Sequence[Rescored], rerank: bool, one_best: bool) -> Iterat
     if not (rerank or one_best):
         yield from scored
         return
-    for places in lists([one.hypothesis for one in scored]):
-        ranked = sorted((scored[place] for place in places), key=lambda one: -(one.total or 0.0))
+    for places in lists([entry.hypothesis for entry in scored]):
+        ranked = sorted((scored[place] for place in places), key=lambda entry: -(entry.total or 0.0))
         head = tuple(line for place in places for line in scored[place].hypothesis.before)
-        for one in ranked[:1] if one_best else ranked:
-            yield replace(one, hypothesis=replace(one.hypothesis, before=head))
+        for entry in ranked[:1] if one_best else ranked:
+            yield replace(entry, hypothesis=replace(entry.hypothesis, before=head))
             head = ()  # what stands in front of a list stands there once
 
 
@@ -115,9 +115,9 @@ def command(
         Rescored(hypothesis, log_prob, None if combine is None else combine.total(hypothesis, log_prob))
         for hypothesis, log_prob in zip(hypotheses, scores, strict=True)
     ]
-    for one in in_order(scored, rerank, one_best):
+    for entry in in_order(scored, rerank, one_best):
         if one_best:
-            print(chosen.best(one.hypothesis))
+            print(chosen.best(entry.hypothesis))
             continue
-        for line in (*one.hypothesis.before, *chosen.write(one)):
+        for line in (*entry.hypothesis.before, *chosen.write(entry)):
             print(line)

@@ -64,7 +64,7 @@ def beam_search(
         unfinished = [
             (total, unfinished[row][1] + kept_B[row], [*unfinished[row][2], id]) for total, row, id in taken
         ]
-        rows, ids = ([one[part] for one in taken] for part in (1, 2))
+        rows, ids = ([candidate[part] for candidate in taken] for part in (1, 2))
         state = select_state(state, rows)
         hidden_1BO, state = network(torch.tensor([ids], device=network.device), state)
         hidden_BO = hidden_1BO[0]

@@ -13,7 +13,7 @@ from langmodel.inference.demands import Demand, avoids, copies_at_most, includes
 from langmodel.inference.results import SampledSentence
 from langmodel.inference.sampling import sample_ids
 from langmodel.inference.settings import MAX_SEED, SamplingSettings
-from langmodel.inference.wording import filled, spelled, worded
+from langmodel.inference.wording import fill_unknown, sentence_in_words, spelled
 from langmodel.network.predictor import Predictor
 from langmodel.ngrams.copied_runs import CopiedRuns
 from langmodel.text.pipeline import Pipeline
@@ -95,12 +95,14 @@ def draw(
         generator=generator,
         check=check,
     )
-    for one, tries in drawn:
-        sentence = worded(one, words, pipeline, vocabulary)
+    for found, tries in drawn:
+        sentence = sentence_in_words(found, words, pipeline, vocabulary)
         if copies is not None:
-            sentence = replace(sentence, longest_copied_run=copies.longest_run(one.ids))
+            sentence = replace(sentence, longest_copied_run=copies.longest_run(found.ids))
         if settings.unk == "copy-rare" and request.rare_words is not None:
-            sentence = filled(sentence, one.ids, len(prefix_ids), request.rare_words, pipeline, filling)
+            sentence = fill_unknown(
+                sentence, found.ids, len(prefix_ids), request.rare_words, pipeline, filling
+            )
         yield sentence, tries
 
 

@@ -24,7 +24,7 @@ from langmodel.inference.results import (
     SentenceScore,
 )
 from langmodel.inference.settings import SamplingSettings, changed
-from langmodel.inference.wording import beginning_with, sentence_score, spelled, worded
+from langmodel.inference.wording import beginning_with, sentence_in_words, sentence_score, spelled
 from langmodel.network import evaluation
 from langmodel.network.architecture import CONTEXTS
 from langmodel.network.device import choose_device
@@ -139,7 +139,10 @@ class LanguageModel:
         if open_vocabulary is None:
             return log_probs
         share = evaluation.log_share_of_unk(len(self.vocabulary.words), open_vocabulary)
-        return [log_prob + share * one.count(UNK_ID) for log_prob, one in zip(log_probs, ids, strict=True)]
+        return [
+            log_prob + share * sentence.count(UNK_ID)
+            for log_prob, sentence in zip(log_probs, ids, strict=True)
+        ]
 
     def _read(self, line: str) -> tuple[str, list[str], list[int]]:
         words = self.pipeline.tokenize(line)
@@ -248,7 +251,7 @@ class LanguageModel:
                 raise ConfigError(f"{word!r} is {len(ids)} words here; beam search can ban only single words")
         banned = [id for ids in named.values() for id in ids]
         found = beam_search(self.predictor, width, settings, prefix=prefix_ids, banned=banned)
-        return [worded(one, words, self.pipeline, self.vocabulary) for one in found]
+        return [sentence_in_words(each, words, self.pipeline, self.vocabulary) for each in found]
 
     def spelled(self, word: str) -> list[int]:
         """The ids of a word, several if the tokenizer splits it; none for an unknown word."""

@@ -144,11 +144,13 @@ def preferences(
     a word outside the vocabulary in what is compared are left out.
     """
     by_item: dict[str, dict[str, tuple[float, int]]] = {}
-    for one in scored:
-        compared = one.regions if region is None else one.regions[region - 1 : region]
+    for score in scored:
+        compared = score.regions if region is None else score.regions[region - 1 : region]
         values = sum(r.log_prob for r in compared), sum(r.oov for r in compared)
-        by_item.setdefault(one.stimulus.item, {})[one.stimulus.condition] = values
-    others = dict.fromkeys(one.stimulus.condition for one in scored if one.stimulus.condition != expected)
+        by_item.setdefault(score.stimulus.item, {})[score.stimulus.condition] = values
+    others = dict.fromkeys(
+        score.stimulus.condition for score in scored if score.stimulus.condition != expected
+    )
     found = []
     for other in others:
         pairs = [(*c[expected], *c[other]) for c in by_item.values() if expected in c and other in c]

@@ -28,7 +28,7 @@ def spelled(word: str, pipeline: Pipeline, vocabulary: Vocabulary) -> list[int]:
     return [] if UNK_ID in ids else ids
 
 
-def worded(
+def sentence_in_words(
     drawn: DrawnSentence, prefix: Sequence[Sequence[str]], pipeline: Pipeline, vocabulary: Vocabulary
 ) -> SampledSentence:
     """The sentence, or passage, in words; those of the prefix (one list per sentence) as they were given, but
@@ -68,7 +68,7 @@ def _split(ids: Sequence[int]) -> list[list[int]]:
     return parts
 
 
-def filled(
+def fill_unknown(
     sentence: SampledSentence,
     ids: Sequence[int],
     given: int,

@@ -25,7 +25,7 @@ JOINS: dict[str, Callable[[str], str]] = {"bpe": _join_bpe, "sentencepiece": _jo
 """How subword pieces become words again."""
 
 
-def worded_hypothesis(hypothesis: Hypothesis, join: str | None, noise: Collection[str]) -> Hypothesis:
+def in_model_words(hypothesis: Hypothesis, join: str | None, noise: Collection[str]) -> Hypothesis:
     """The hypothesis with its text as model and references have it; its line is written as it came."""
     text = hypothesis.text if join is None else JOINS[join](hypothesis.text)
     return replace(hypothesis, text=without_noise(text, noise))

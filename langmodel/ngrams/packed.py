@@ -208,8 +208,8 @@ def packed(model: KneserNey, order: int, least_counts: Sequence[int] = ()) -> Pa
     unigrams = model.unigram_probabilities()
     orders = model.orders[1:order]
     kept = [
-        torch.from_numpy(one.counts_G >= least)
-        for one, least in zip(orders, [*least_counts, *[1] * len(orders)], strict=False)
+        torch.from_numpy(level.counts_G >= least)
+        for level, least in zip(orders, [*least_counts, *[1] * len(orders)], strict=False)
     ]
     for n in range(len(orders) - 1, 0, -1):  # a context of what is kept is kept
         context_G = torch.from_numpy(orders[n].keys_G // V)[kept[n]]
@@ -217,9 +217,9 @@ def packed(model: KneserNey, order: int, least_counts: Sequence[int] = ()) -> Pa
     levels = []
     number_P = torch.from_numpy(model.orders[0].keys_G)  # of a first word, its id
     contexts = V
-    for one, keep_G in zip(orders, kept, strict=True):
-        keys_G = torch.from_numpy(one.keys_G)[keep_G]
-        parts_G = torch.from_numpy(one.discounted_G[:-1])[keep_G]
+    for level, keep_G in zip(orders, kept, strict=True):
+        keys_G = torch.from_numpy(level.keys_G)[keep_G]
+        parts_G = torch.from_numpy(level.discounted_G[:-1])[keep_G]
         context_G = number_P[keys_G // V]
         levels.append(
             Level((keys_G % V).int(), encoded(parts_G), torch.bincount(context_G, minlength=contexts).int())

@@ -14,7 +14,7 @@ from langmodel.training.sampled_softmax import sampled_words
 
 
 @dataclass(frozen=True)
-class Found:
+class WindowGradient:
     """What one pass forward and back over a window gives, beside the parameters' `grad`."""
 
     nll_and_norm: Tensor
@@ -41,7 +41,7 @@ class Gradients:
     products: Callable[[], AbstractContextManager[None]] = nullcontext
     """What products are made under."""
 
-    def of(self, window: Window, state: State, step: int, share: float | None = None) -> Found:
+    def of(self, window: Window, state: State, step: int, share: float | None = None) -> WindowGradient:
         """With a `share`, by a softmax over so many of the words that are no targets."""
         for parameter in self.parameters:
             parameter.grad = None
@@ -54,4 +54,4 @@ class Gradients:
             loss = total * (1 / window.tokens)
             (loss if penalty is None else loss + penalty).backward()
         norm = torch.nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
-        return Found(torch.stack([total.detach(), norm.double()]), detach_state(after))
+        return WindowGradient(torch.stack([total.detach(), norm.double()]), detach_state(after))

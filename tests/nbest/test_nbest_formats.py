@@ -7,7 +7,7 @@ from langmodel.errors import InputError
 from langmodel.nbest import speech_formats
 from langmodel.nbest.formats import NBEST_FORMATS
 from langmodel.nbest.hypotheses import Rescored, lists
-from langmodel.nbest.wording import JOINS, worded_hypothesis
+from langmodel.nbest.wording import JOINS, in_model_words
 
 LISTS = {
     "srilm": "-120.5 -14.2 2 the cat\n-119 -15 3 the cat sat\n-200 -9 0\n",
@@ -212,7 +212,7 @@ def test_lines_that_fairseq_of_old_wrote_beside_its_lists_stay():
 
 def test_pieces_become_words_and_noises_none():
     (hypothesis,) = read("moses", "0 ||| wieder@@ wahl [laugh] Ob@@ ama ||| F0= -2 ||| -1")
-    assert worded_hypothesis(hypothesis, "bpe", {"[laugh]"}).text == "wiederwahl Obama"
+    assert in_model_words(hypothesis, "bpe", {"[laugh]"}).text == "wiederwahl Obama"
     assert JOINS["sentencepiece"]("\u2581a \u2581bc d e . \u2581f") == "a bcde. f"
     assert JOINS["bpe"]("a b") == "a b"
 
