@@ -16,6 +16,7 @@ from langmodel.network.windows import IdArray
 from langmodel.runs.budget import step_time
 from langmodel.text.corpus import Corpus
 from langmodel.text.corpus_files import SPLITS
+from langmodel.text.tokenizers import SPELLED
 from langmodel.text.vocabulary import END_ID, UNK_ID
 from langmodel.training.config import TrainingConfig
 from langmodel.training.trainer import Trainer
@@ -125,7 +126,7 @@ def _lengths(corpus: Corpus) -> Iterator[Finding]:
             f"a sentence of {split.longest_sentence:,} words: a list, or not split; see --sentences",
             is_fault=True,
         )
-    if mean < 3 and corpus.pipeline.tokenizer != "character":
+    if mean < 3 and corpus.pipeline.tokenizer not in SPELLED:
         yield Finding(
             "sentences of under three words on average: try another --sentences or --tokenizer", True
         )

@@ -7,6 +7,7 @@ from langmodel.errors import ConfigError, CorpusError
 from langmodel.text.casing import INITIAL, mostly_lower, settled
 from langmodel.text.pipeline import Pipeline
 from langmodel.text.preprocess_config import PreprocessConfig
+from langmodel.text.tokenizers import SPELLED
 from langmodel.text.vocabulary import SPECIAL_TOKENS, Vocabulary, build_vocabulary
 
 MOST_UNKNOWN = 0.1
@@ -48,7 +49,7 @@ def choose_words(
         everything_fits = len(counts) + len(SPECIAL_TOKENS) <= config.vocabulary_size
         seen_once = sum(n == 1 for n in counts.values()) / sum(counts.values())
         needs_unknown = (
-            seen_once and everything_fits and pipeline.unk_token is None and config.tokenizer != "character"
+            seen_once and everything_fits and pipeline.unk_token is None and config.tokenizer not in SPELLED
         )
         min_count = 2 if needs_unknown and seen_once <= MOST_UNKNOWN else 1
     vocabulary = build_vocabulary(counts, size=config.vocabulary_size, min_count=min_count)

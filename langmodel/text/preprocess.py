@@ -25,6 +25,7 @@ from langmodel.text.preprocess_config import PreprocessConfig
 from langmodel.text.sentences import learn_punkt
 from langmodel.text.sources import Reading, splits_by_document
 from langmodel.text.splitting import ENOUGH_UNITS, HeldOut
+from langmodel.text.tokenizers import SPELLED
 from langmodel.text.vocabulary import Vocabulary, build_vocabulary
 from langmodel.text.watching import TextWatch
 
@@ -159,7 +160,7 @@ def _notes(
             f"{units} passages or documents are too few to hold out {asked:.0%} of them evenly; name texts "
             "with --valid and --test"
         )
-    if (tokens := corpus.statistics["train"].tokens) < LITTLE_TEXT and config.tokenizer != "character":
+    if (tokens := corpus.statistics["train"].tokens) < LITTLE_TEXT and config.tokenizer not in SPELLED:
         yield (
             f"{tokens:,} words are not much to learn from; below {LITTLE_TEXT:,}, expect phrases at best. "
             "Add text or use a model trained on more: --vocabulary-from MODEL here, then train --from MODEL"

@@ -41,6 +41,24 @@ class CharacterTokenizer:
         return "".join(words)
 
 
+BYTE_WORDS = tuple(chr(byte) if 0x20 <= byte < 0x7F else f"<0x{byte:02x}>" for byte in range(256))
+"""How a byte is written as a word: a printable ASCII character as itself, others as SentencePiece does,
+but in lower case, so that no --case changes it."""
+
+BYTES = {word: bytes([byte]) for byte, word in enumerate(BYTE_WORDS)}
+
+
+class ByteTokenizer:
+    """Every byte of UTF-8 is a word: 259 rows hold any script. A run of whitespace is one space."""
+
+    def tokenize(self, sentence: str) -> list[str]:
+        return [BYTE_WORDS[byte] for byte in " ".join(sentence.split()).encode(errors="replace")]
+
+    def detokenize(self, words: Sequence[str]) -> str:
+        """Bytes that are not UTF-8 together, as a model may write them, become U+FFFD."""
+        return b"".join(BYTES.get(word, word.encode()) for word in words).decode(errors="replace")
+
+
 CLOSERS = frozenset("])}>\"'»”’")
 """What NLTK's rule for the sentence-final period allows after it."""
 
@@ -185,8 +203,13 @@ TOKENIZERS: dict[str, type[Tokenizer]] = {
     "toktok": ToktokTokenizer,
     "whitespace": WhitespaceTokenizer,
     "character": CharacterTokenizer,
+    "byte": ByteTokenizer,
     "jieba": JiebaTokenizer,
 }
+
+
+SPELLED = frozenset(["character", "byte"])
+"""The tokenizers whose words are parts of words: a few pages have nearly all of them."""
 
 
 def make_tokenizer(name: str) -> Tokenizer:

@@ -279,7 +279,7 @@ def sentences() -> list[str]:
 
 
 @pytest.mark.parametrize("case", ["lower", "keep", "true"])
-@pytest.mark.parametrize("tokenizer", ["nltk", "toktok", "whitespace", "character"])
+@pytest.mark.parametrize("tokenizer", ["nltk", "toktok", "whitespace", "character", "byte"])
 def test_text_is_cut_and_joined_as_in_python(page, tmp_path, tokenizer, case):
     pipeline = Pipeline(tokenizer=tokenizer, sentences="line", case=case, lowered=("it", "he", "a", "the"))
     words = sorted({word for text in ODD for word in pipeline.normalize_sentence(pipeline.tokenize(text))})

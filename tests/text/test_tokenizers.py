@@ -143,6 +143,22 @@ def test_whitespace_and_characters():
     assert make_tokenizer("character").tokenize("ab \n c") == ["a", "b", " ", "c"]
 
 
+def test_bytes():
+    tokenizer = make_tokenizer("byte")
+    assert tokenizer.tokenize("a~ \n é去\x7f") == [
+        *("a", "~", " ", "<0xc3>", "<0xa9>", "<0xe5>", "<0x8e>", "<0xbb>", "<0x7f>")
+    ]
+    assert tokenizer.detokenize(["<0xe5>", "<0x8e>", "<0xbb>", "!"]) == "去!"
+    assert tokenizer.detokenize(["<0xe5>", "a", "<0x00>", "<unk>"]) == "\ufffda\0<unk>"
+    assert tokenizer.tokenize("<0xe5>") == [*"<0xe5>"]
+
+
+@given(st.text())
+def test_bytes_are_put_together_again(text):
+    tokenizer = make_tokenizer("byte")
+    assert tokenizer.detokenize(tokenizer.tokenize(text)) == " ".join(text.split())
+
+
 @pytest.mark.parametrize(
     "sentence",
     [

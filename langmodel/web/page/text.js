@@ -172,11 +172,19 @@ function splitLongest(sentence) {
 const isAscii = (character) => /^[A-Za-z0-9]$/.test(character ?? "");
 const joinClosely = (words) => words.reduce((text, word) => text + (isAscii(text.at(-1)) && isAscii(word[0]) ? " " : "") + word, "");
 
+// Bytes of UTF-8: a printable ASCII character is written as itself, any other byte as <0xe4>
+
+const asByte = (byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : `<0x${byte.toString(16).padStart(2, "0")}>`);
+const splitBytes = (sentence) => [...new TextEncoder().encode(pieces(sentence).join(" "))].map(asByte);
+const bytesOf = (word) => (/^<0x[0-9a-f]{2}>$/.test(word) ? [parseInt(word.slice(3, 5), 16)] : [...new TextEncoder().encode(word)]);
+const joinBytes = (words) => new TextDecoder("utf-8", {ignoreBOM: true}).decode(new Uint8Array(words.flatMap(bytesOf)));
+
 const TOKENIZERS = {
   nltk: [splitTreebank, joinTreebank],
   toktok: [splitToktok, joinToktok],
   whitespace: [pieces, (words) => words.join(" ")],
   character: [(sentence) => [...pieces(sentence).join(" ")], (words) => words.join("")],
+  byte: [splitBytes, joinBytes],
   jieba: [splitLongest, joinClosely],
 };
 
