@@ -133,11 +133,10 @@ def _foreign_blocks(stream: ByteStream, where: str, encoding: str) -> Iterator[s
         try:
             text = decoder.decode(block, final=is_last)
         except UnicodeError as error:
-            at = offset + (error.start if isinstance(error, UnicodeDecodeError) else 0)
-            raise CorpusError(
-                f"{where}: not {encoding} near byte {at}, line {line + rest.count(chr(10))}; "
-                "give another --encoding"
-            ) from None
+            good = error.object[: error.start] if isinstance(error, UnicodeDecodeError) else b""
+            line += good.decode(encoding, errors="ignore").count("\n")
+            place = f"near byte {offset + len(good)}, line {line}"
+            raise CorpusError(f"{where}: not {encoding} {place}; give another --encoding") from None
         if offset == 0:
             text = text.removeprefix("\ufeff")
         if "\0" in text:

@@ -13,7 +13,7 @@ import pytest
 
 from langmodel.errors import CorpusError
 from langmodel.text import corpus_directory, encoding, pieces
-from langmodel.text.corpus import Corpus, open_corpus
+from langmodel.text.corpus import Corpus, SplitStatistics, open_corpus
 from langmodel.text.corpus_directory import appearing_whole, kept_pieces
 from langmodel.text.preprocess import PreprocessConfig, preprocess
 
@@ -225,6 +225,12 @@ def test_finished_pieces_are_used_for_the_same_text_and_settings_alone(tmp_path,
     preprocess([str(source)], tmp_path / "corpus", other, resume=True, on_note=notes.append)
     assert not any("finished by an earlier run" in note for note in notes)
     assert "CAT" not in open_corpus(tmp_path / "corpus").vocabulary.words
+
+
+@pytest.mark.parametrize("value", [-1, 2.0, True, None, "7"])
+def test_statistics_are_counts(value):
+    with pytest.raises(ValueError, match="malformed"):
+        SplitStatistics(documents=1, sentences=1, tokens=1, unknown=value, longest_sentence=1, sha256="")
 
 
 @needs_locks

@@ -57,6 +57,21 @@ def test_the_place_of_a_fault_is_right_across_blocks(tmp_path, monkeypatch):
         lines_of(tmp_path / "t.txt", data)
 
 
+def test_the_place_of_a_fault_in_another_encoding(tmp_path, monkeypatch):
+    monkeypatch.setattr(decoding, "BLOCK_BYTES", 7)
+    (tmp_path / "t.txt").write_bytes(b"abc\n" * 3 + b"x\x81\n")  # which cp1252 does not have
+    with pytest.raises(CorpusError, match="not cp1252 near byte 13, line 4;"):
+        list(read_lines(str(tmp_path / "t.txt"), Reading(encoding="cp1252")))
+
+
+def test_only_standard_input_needs_to_be_open(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.stdin", None)
+    (tmp_path / "t.txt").write_text("one\n")
+    assert list(read_lines(str(tmp_path / "t.txt"))) == ["one"]
+    with pytest.raises(InputError, match="standard input is closed"):
+        list(read_documents("-"))
+
+
 def test_small_blocks_give_the_same_lines(tmp_path, monkeypatch):
     data = "äöü one\ntwo\r\n\nthree ".encode() * 9
     whole = lines_of(tmp_path / "t.txt", data)
@@ -183,6 +198,8 @@ def test_pydoc_takes_further_packages_and_refuses_unknown_ones():
 
 
 def test_pydoc_is_prose_of_the_promised_size():
-    texts = [line for document in read_documents("pydoc:") for line in document.lines]
+    documents = list(read_documents("pydoc:"))
+    texts = [line for document in documents for line in document.lines]
     assert sum(len(text.split()) for text in texts) >= 150_000
     assert not [text for text in texts if text.startswith((">>>", "..."))]
+    assert "pydoc:topics/assert" in [document.name for document in documents]
