@@ -177,7 +177,7 @@ def test_formulas(formula, truth):
         ("1 & 2", "a number where"),
         ("a < b", "expected a region"),
         ("< 3", "where a value is expected"),
-        ("[" * 60 + "1" + "]" * 60, "brackets inside"),
+        ("[" * 51 + "1" + "]" * 51, "over 50 brackets inside"),
     ],
 )
 def test_what_is_no_formula_is_named_with_its_place(formula, said):

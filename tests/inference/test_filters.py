@@ -69,6 +69,8 @@ def test_default_settings_filter_nothing():
         {"top_p": 0.0},
         {"top_p": 1.1},
         {"top_p": math.nan},
+        {"min_p": 1.5},
+        {"typical_p": 1.1},
         {"min_length": -1},
         {"max_length": 0},
         {"min_length": 8, "max_length": 7},

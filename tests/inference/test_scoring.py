@@ -2,6 +2,7 @@ import itertools
 import math
 import random
 
+import numpy as np
 import pytest
 import torch
 from conftest import CELLS, make_model
@@ -12,7 +13,7 @@ import langmodel
 from langmodel.errors import ConfigError, LangModelError, SamplingError
 from langmodel.inference import scoring
 from langmodel.storage.model_file import SavedModel, save_model
-from langmodel.text.vocabulary import START_ID
+from langmodel.text.vocabulary import END_ID, START_ID
 
 lines = st.lists(
     st.lists(st.sampled_from(["a", "b", "c", "d", "e", "zebra"]), max_size=12).map(" ".join), max_size=12
@@ -168,6 +169,19 @@ def test_a_text_evaluates_as_its_lines_score(context):
     assert result.perplexity == pytest.approx(math.exp(-result.log_prob / 9))
     known = result.log_prob + result.oov_nll
     assert result.perplexity_excluding_oov == pytest.approx(math.exp(-known / 8))
+
+
+def test_a_file_evaluates_as_its_lines_do_and_an_encoded_text_as_well(tmp_path):
+    lm = make_model()
+    lines = ["a b c", "d zebra e", "b"]
+    (tmp_path / "text.txt").write_text("\n".join(lines) + "\n")
+    whole = lm.evaluate(lines)
+    assert lm.evaluate(tmp_path / "text.txt") == lm.evaluate(str(tmp_path / "text.txt")) == whole
+    ids = [id for line in lines for id in (*lm.pipeline.encode(line.split(), lm.vocabulary), END_ID)]
+    for context in (None, "document", "sentence"):
+        encoded = lm.evaluate_ids(np.array(ids, np.uint16), context)
+        assert encoded.log_prob == pytest.approx(lm.evaluate_lines(lines, context).log_prob)
+    assert lm.evaluate_ids(np.array(ids), "document").log_prob != pytest.approx(whole.log_prob)
 
 
 def test_a_model_loads_from_its_file_alone_and_scores_the_same(tmp_path):

@@ -56,6 +56,55 @@ def test_a_file_by_hand(tmp_path):
     assert after[END_ID] == pytest.approx(own + (1 - own) * 0.3 / whole, rel=1e-3)
 
 
+PRUNED = """\\data\\
+ngram 1=5
+ngram 2=1
+ngram 3=1
+
+\\1-grams:
+-1.0 <unk>
+-99 <s> -0.1
+-0.7 a -0.3
+-0.5 b -0.2
+-0.4 </s>
+
+\\2-grams:
+-0.4 a b -0.25
+
+\\3-grams:
+-0.1 a b a
+
+\\end\\
+"""
+
+
+@pytest.mark.parametrize("separator", [" ", "\t"])
+def test_a_file_without_the_end_of_one_of_its_ngrams(tmp_path, separator):
+    """Nothing is said of `b a`: what `a b a` adds is reckoned from b's weight and a."""
+    lines = [
+        _with_tabs(line) if line.startswith("-") and separator == "\t" else line
+        for line in PRUNED.splitlines()
+    ]
+    (tmp_path / "x.arpa").write_text("\n".join(lines) + "\n")
+    words = Vocabulary(("a", "b"), (2, 1))
+    found = read_arpa(tmp_path / "x.arpa", words).ngrams
+    whole = 10**-1.0 + 10**-0.7 + 10**-0.5 + 10**-0.4
+    a, b = words.id_of("a"), words.id_of("b")
+    unigram = 10**-0.7 / whole
+    own = 10**-0.1 - 10**-0.25 * 10**-0.2 * 10**-0.7
+    bigram_left_over = 1.0  # b begins no bigram
+    after = found.distribution(contexts(found, [a, b]))[0]
+    assert after[a] == pytest.approx(own + (1 - own) * bigram_left_over * unigram, rel=2e-3)
+    assert float(after.double().sum()) == pytest.approx(1, abs=1e-6)
+
+
+def _with_tabs(line):
+    """Between probability, words and weight; blanks between the words."""
+    fields = line.split(" ")
+    weight = [fields.pop()] if len(fields) > 2 and fields[-1].startswith("-") else []
+    return "\t".join([fields[0], " ".join(fields[1:]), *weight])
+
+
 def test_what_is_written_is_read_again(tmp_path):
     random = np.random.default_rng(2)
     ids = np.append(random.choice(np.arange(2, V), size=400, p=[0.3, 0.3, 0.2, 0.1, 0.1]), END_ID)

@@ -39,6 +39,11 @@ def test_settings_out_of_range_are_refused(changes):
         TrainingConfig(**changes)
 
 
+def test_one_rate_of_dropout_stands_for_three():
+    assert TrainingConfig(dropout=(0.4,)).dropout_rates == (0.4, 0.4, 0.4)
+    assert TrainingConfig(dropout=(0.4, 0.25, 0.1)).dropout_rates == (0.4, 0.25, 0.1)
+
+
 def test_the_tutorials_network_has_the_tutorials_number_of_parameters():
     from langmodel.network.recurrent_lm import RecurrentLM
 

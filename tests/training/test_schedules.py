@@ -3,6 +3,12 @@ import pytest
 from langmodel.training.schedules import SCHEDULES
 
 
+def test_half_a_cosine_ends_at_nothing_and_stays_there():
+    schedule = SCHEDULES["cosine"](100)
+    shares = [schedule.share(step) for step in (0, 50, 100, 150)]
+    assert shares == pytest.approx([1, 0.5, 0, 0])
+
+
 def test_the_rate_is_halved_when_the_evaluated_loss_rises():
     schedule = SCHEDULES["halve"](total_steps=10)
     rates = []
