@@ -3,20 +3,23 @@
 import copy
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import torch
 
 from langmodel.network.evaluation import evaluate_windows, read_document
 from langmodel.network.recurrent_lm import RecurrentLM
+from langmodel.network.windows import Window
 from langmodel.ngrams.comparison import ORDER
 from langmodel.ngrams.kneser_ney import KneserNey
 from langmodel.runs.comparison import MAX_VALID_TOKENS
 from langmodel.runs.completing import MAX_TRAIN_TOKENS
 from langmodel.text.corpus import Corpus
 from langmodel.training.config import TrainingConfig
+from langmodel.training.sampled_softmax import STAGE_BOUNDS
 from langmodel.training.trainer import Trainer
 
 AIM = 0.96
@@ -122,9 +125,20 @@ def _three_digits(number: float) -> float:
 
 
 def step_time(trainer: Trainer, seconds: float) -> tuple[float, float]:
-    """Mean seconds and tokens of a step, after the first few, which are slow."""
+    """Mean seconds and tokens of a step, over the stages of a sampled softmax."""
     windows = (window for epoch in range(10**9) for window in trainer.windows(epoch))
     trainer.network.train()
+    time_of_all = tokens_of_all = 0.0
+    for begin, end in pairwise(STAGE_BOUNDS if trainer.config.sampled_softmax else (0.0, 1.0)):
+        trainer.progress.step = math.ceil(begin * trainer.total_steps)
+        step, tokens = _stage_time(trainer, windows, (end - begin) * seconds)
+        time_of_all += (end - begin) * step
+        tokens_of_all += (end - begin) * tokens
+    return time_of_all, tokens_of_all
+
+
+def _stage_time(trainer: Trainer, windows: Iterator[Window], seconds: float) -> tuple[float, float]:
+    """The same from here, after the first few steps, which are slow."""
     for _ in range(3):
         trainer.train_step(next(windows))
     begun, steps, tokens = time.monotonic(), 0, 0

@@ -14,11 +14,11 @@ import torch
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.network.windows import IdArray
 from langmodel.runs.budget import step_time
+from langmodel.runs.suiting import suited_settings
 from langmodel.text.corpus import Corpus
 from langmodel.text.corpus_files import SPLITS
 from langmodel.text.tokenizers import SPELLED
 from langmodel.text.vocabulary import END_ID, UNK_ID
-from langmodel.training.config import TrainingConfig
 from langmodel.training.trainer import Trainer
 
 SIZES = (4_000, 8_000, 16_000, 32_000, 64_000)
@@ -153,7 +153,7 @@ def _characters(corpus: Corpus) -> Iterator[Finding]:
 
 def _time(corpus: Corpus) -> Finding:
     """Minutes per epoch of the default network on this machine, from a few seconds of training."""
-    config = TrainingConfig()
+    config, _ = suited_settings(corpus, {}, plans_epochs=False)
     train = corpus.split("train")
     if len(train) <= config.batch_size:
         return Finding("training: too little text to measure")

@@ -1,17 +1,29 @@
 """Settings that suit the size of a corpus, where a person has given none."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
+from langmodel.configuration import shown_value
 from langmodel.text.corpus import Corpus
 from langmodel.training.config import TrainingConfig
 
-BY_TOKENS: tuple[tuple[int, dict[str, Any]], ...] = (
+BY_TOKENS: tuple[tuple[float, dict[str, Any]], ...] = (
     (60_000, {"dropout": (0.5,), "epochs": 20}),
     (300_000, {"dropout": (0.5,), "epochs": 12}),
     (600_000, {"dropout": (0.4,), "epochs": 8}),
+    (math.inf, {"sampled_softmax": True, "weight_decay": 0.05, "epochs": 11}),
 )
 """Up to so many tokens of the training split, these settings stand in place of the defaults."""
+
+SAMPLED_FROM = 2_000
+"""Rows from which a sampled softmax pays; for fewer, what is suited to a sampled one is left out."""
+
+
+def suited_to(tokens: int, rows: int) -> dict[str, Any]:
+    """Settings for a corpus of so many tokens to train on and a vocabulary of so many rows."""
+    suited = next(settings for most, settings in BY_TOKENS if tokens <= most)
+    return suited if rows >= SAMPLED_FROM or "sampled_softmax" not in suited else {}
 
 
 def suited_settings(
@@ -23,7 +35,7 @@ def suited_settings(
     to be a whole: beside them, the defaults stand. A run that `plans_epochs` by the clock needs none.
     """
     tokens = corpus.statistics["train"].targets
-    suited = next((settings for most, settings in BY_TOKENS if tokens <= most), {})
+    suited = suited_to(tokens, len(corpus.vocabulary))
     if not suited or not set(given) <= INDEPENDENT:
         return TrainingConfig(**given), ""
     chosen = {
@@ -34,7 +46,7 @@ def suited_settings(
     if not chosen:
         return TrainingConfig(**given), ""
     flags = " ".join(
-        f"--{name} {','.join(map(str, value)) if isinstance(value, tuple) else value}"
+        "--" + name.replace("_", "-") + ("" if value is True else f" {shown_value(value)}")
         for name, value in chosen.items()
     )
     line = f"for a corpus of {tokens:,} tokens: {flags} (flags or --preset override this)"

@@ -20,6 +20,8 @@ from langmodel.text.vocabulary import SPECIAL_TOKENS, START_ID
 STAGES = ((0.57, 0.2), (0.76, 0.28), (0.9, 0.49))
 """Until this part of the run, this share of the other words; then all."""
 
+STAGE_BOUNDS = (0.0, *(until for until, _ in STAGES), 1.0)
+"""Where each stage begins and the last ends, as parts of a run."""
 
 WIDTH = 256
 """oneDNN prepares each shape of a product anew; so there are few."""

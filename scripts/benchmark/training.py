@@ -1,5 +1,6 @@
 """Training steps beside plain PyTorch, beside NumPy, and beside what the machine's products allow."""
 
+import math
 import time
 from collections.abc import Iterator
 
@@ -26,14 +27,16 @@ def zipf_ids(count: int, vocabulary_size: int) -> IdArray:
 
 
 def our_steps(
-    config: TrainingConfig, vocabulary_size: int, ids: IdArray, device: str = "cpu"
+    config: TrainingConfig, vocabulary_size: int, ids: IdArray, device: str = "cpu", done: float = 0.0
 ) -> Iterator[None]:
+    """Steps as they are after this part of a run."""
     network = RecurrentLM(config.architecture(vocabulary_size), torch.Generator().manual_seed(1))
     trainer = Trainer(network.to(device), ids, ids[:0], config)
     network.train()
     epoch = 0
     while True:
         for window in DocumentWindows(ids, batch_size=config.batch_size, bptt=config.bptt).epoch(epoch):
+            trainer.progress.step = math.ceil(done * trainer.total_steps)
             trainer.train_step(window)
             yield
         epoch += 1
