@@ -80,6 +80,7 @@ def test_chinese_is_put_together_without_blanks_and_latin_words_with():
     words = tokenizer.tokenize("他说 Python 3 很有意思。")
     assert "Python" in words
     assert tokenizer.detokenize(words) == "他说Python 3很有意思。"
+    assert tokenizer.detokenize(["ab", "12", "去", "x"]) == "ab 12去x"
 
 
 def test_without_rjieba_the_extra_is_named(monkeypatch):

@@ -153,6 +153,11 @@ def test_held_out_shares_of_the_text_are_near_what_was_asked(sizes, seed):
         assert abs(dealt[name] - fraction * total) <= max(0.2 * fraction * total, min(sizes))
 
 
+def test_shares_are_kept_over_many_blocks():
+    dealt = Counter(split for split, _ in HeldOut(0.2, 0.1, seed=1).deal([Part(300_000)] * 200))
+    assert dealt == {"train": 140, "valid": 40, "test": 20}
+
+
 def test_a_document_without_end_trains():
     dealt = HeldOut(0.4, 0.4, seed=1).deal([Part(10), Part(10, is_endless=True), Part(10)])
     assert [split for split, part in dealt if part.is_endless] == ["train"]
