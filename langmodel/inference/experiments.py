@@ -70,7 +70,7 @@ def pair_agreements(
         own = [o for p, f, o in outcomes if (p, f) == (paradigm, group)]
         found.append(pooled_items((paradigm, group), own))
     fields = dict.fromkeys(f for _, f, _ in outcomes if f)
-    if len(fields) > 1 or len(found) > 1:
+    if len(found) > 1:
         found += [pooled_items(("all", group), [o for _, f, o in outcomes if f == group]) for group in fields]
     if len(fields) != 1:
         found.append(pooled_items(("all", "all"), [o for _, _, o in outcomes]))

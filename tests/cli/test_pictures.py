@@ -8,7 +8,7 @@ import pytest
 from conftest import out
 
 from langmodel.cli.main import run
-from langmodel.inference.heat_map import DARK, LIGHT, ground, ink
+from langmodel.inference.heat_map import DARK, DARKEST_BITS, LIGHT, ground, ink, legend
 
 
 class Checker(HTMLParser):
@@ -42,6 +42,16 @@ def test_the_scale_goes_from_light_to_dark_and_is_always_readable():
     lightness = [sum(ground(bits)) for bits in range(17)]
     assert lightness == sorted(lightness, reverse=True)
     assert (ink(LIGHT), ink(DARK)) == ("#111", "#fff")
+
+
+def test_ink_changes_where_the_ground_is_as_bright_as_grey_140():
+    assert (ink((140, 140, 140)), ink((141, 141, 141))) == ("#fff", "#111")
+
+
+def test_the_legend_shows_the_whole_scale():
+    stops = re.findall(r"rgb\((\d+),(\d+),(\d+)\)", legend())
+    assert [tuple(map(int, stop)) for stop in stops] == [ground(DARKEST_BITS * n / 8) for n in range(9)]
+    assert ground(DARKEST_BITS / 2) not in (LIGHT, DARK)
 
 
 def test_colours_are_for_terminals_that_want_them(place, capsys, monkeypatch):

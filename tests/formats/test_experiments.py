@@ -165,6 +165,10 @@ def test_formulas(formula, truth):
     assert parse(formula).holds(values.__getitem__) is truth
 
 
+def test_brackets_go_fifty_deep():
+    assert parse("[" * 50 + "1 < 2" + "]" * 50).holds({}.__getitem__)
+
+
 @pytest.mark.parametrize(
     ("formula", "said"),
     [

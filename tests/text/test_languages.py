@@ -81,6 +81,7 @@ def test_chinese_is_put_together_without_blanks_and_latin_words_with():
     assert "Python" in words
     assert tokenizer.detokenize(words) == "他说Python 3很有意思。"
     assert tokenizer.detokenize(["ab", "12", "去", "x"]) == "ab 12去x"
+    assert tokenizer.detokenize([".", "1", "x去", "1", "x."]) == ".1 x去1 x."
 
 
 def test_without_rjieba_the_extra_is_named(monkeypatch):
