@@ -149,6 +149,9 @@ def command(
 ) -> int:
     """Train a network on CORPUS_DIR; write its best and last state, metrics and curves.
 
+    Without a preset or a recipe of your own, dropout, epochs, softmax and weight decay suit the size of the
+    corpus; what was chosen is printed.
+
     Ctrl-C stops and saves; --resume continues, bit for bit as if the run had never stopped.
     """
     arpa = settings.pop("ngrams") if isinstance(settings["ngrams"], Path) else None
