@@ -198,3 +198,10 @@ def test_every_tokenizer_takes_the_empty_sentence(name):
 def test_an_unknown_tokenizer_lists_the_known():
     with pytest.raises(ConfigError, match="nltk, toktok, whitespace, character"):
         make_tokenizer("spacy")
+
+
+def test_toktok_puts_no_blank_inside_brackets_and_quotes():
+    join = make_tokenizer("toktok").detokenize
+    assert join(["he", "(", "x", ")", "said", "``", "y", "''"]) == 'he (x) said "y"'
+    assert join(["¿", "qué", "?"]) == "¿qué?"
+    assert join(["«", "a", "»", "l'", "été"]) == "«a» l'été"
