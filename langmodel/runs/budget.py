@@ -5,7 +5,6 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -19,7 +18,7 @@ from langmodel.runs.comparison import MAX_VALID_TOKENS
 from langmodel.runs.completing import MAX_TRAIN_TOKENS
 from langmodel.text.corpus import Corpus
 from langmodel.training.config import TrainingConfig
-from langmodel.training.sampled_softmax import STAGE_BOUNDS
+from langmodel.training.sampled_softmax import stages
 from langmodel.training.trainer import Trainer
 
 AIM = 0.96
@@ -129,7 +128,7 @@ def step_time(trainer: Trainer, seconds: float) -> tuple[float, float]:
     windows = (window for epoch in range(10**9) for window in trainer.windows(epoch))
     trainer.network.train()
     time_of_all = tokens_of_all = 0.0
-    for begin, end in pairwise(STAGE_BOUNDS if trainer.config.sampled_softmax else (0.0, 1.0)):
+    for begin, end in stages(trainer.config.sampled_softmax):
         trainer.progress.step = math.ceil(begin * trainer.total_steps)
         step, tokens = _stage_time(trainer, windows, (end - begin) * seconds)
         time_of_all += (end - begin) * step

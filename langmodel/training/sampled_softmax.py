@@ -9,6 +9,7 @@ those of modded-nanogpt's pull request 360; the last is exact.
 # N = tokens, S = words of a sample, V = vocabulary
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -20,8 +21,6 @@ from langmodel.text.vocabulary import SPECIAL_TOKENS, START_ID
 STAGES = ((0.57, 0.2), (0.76, 0.28), (0.9, 0.49))
 """Until this part of the run, this share of the other words; then all."""
 
-STAGE_BOUNDS = (0.0, *(until for until, _ in STAGES), 1.0)
-"""Where each stage begins and the last ends, as parts of a run."""
 
 WIDTH = 256
 """oneDNN prepares each shape of a product anew; so there are few."""
@@ -30,6 +29,11 @@ WIDTH = 256
 def share_at(done: float) -> float | None:
     """The share of the words after this part of a run; None: all of them."""
     return next((share for until, share in STAGES if done < until), None)
+
+
+def stages(sampled: bool) -> list[tuple[float, float]]:
+    """Where each stage of a run begins and ends, as parts of it; an exact softmax has one."""
+    return [*pairwise((0.0, *(until for until, _ in STAGES), 1.0))] if sampled else [(0.0, 1.0)]
 
 
 def sampled_words(
