@@ -162,6 +162,7 @@ def command(
         return score_in_processes(
             model,
             texts,
+            lm.vocabulary,
             workers=workers,
             threads=threads or max(1, usable_cores() // workers),
             detail=detail,

@@ -24,7 +24,7 @@ from langmodel.inference.results import (
     SentenceScore,
 )
 from langmodel.inference.settings import SamplingSettings, changed
-from langmodel.inference.wording import beginning_with, sentence_in_words, sentence_score, spelled
+from langmodel.inference.wording import ScoredLine, beginning_with, sentence_in_words, sentence_score, spelled
 from langmodel.network import evaluation
 from langmodel.network.architecture import CONTEXTS
 from langmodel.network.device import choose_device
@@ -118,15 +118,18 @@ class LanguageModel:
         `log_prob` alone, `rank` with each word's rank and the entropy before it, or `expected` with the
         likeliest words in its place too.
         """
+        scored = self.scored_lines(lines, context, detail=detail)
+        return (sentence_score(line, self.vocabulary) for line in scored)
+
+    def scored_lines(self, lines: Iterable[str], context: str, *, detail: str) -> Iterator[ScoredLine]:
+        """The same, in arrays: for another process, which makes SentenceScores of them."""
         if context not in CONTEXTS:
             raise ConfigError(f"unknown context {context!r}; choose from {', '.join(CONTEXTS)}")
         to_score, to_show = tee(map(self._read, several(lines)))
         score = scoring.score_sentences if context == "sentence" else scoring.score_document
         measure = scoring.MEASURES[detail]
         scored = score(self.predictor, (ids for _, _, ids in to_score), measure)
-        return (
-            sentence_score(*shown, row, self.vocabulary) for row, shown in zip(scored, to_show, strict=False)
-        )
+        return (ScoredLine(*shown, row) for row, shown in zip(scored, to_show, strict=False))
 
     def log_probs(self, texts: Sequence[str], *, open_vocabulary: int | None = None) -> list[float]:
         """The log_prob of each text's score; shared beginnings are computed once.

@@ -7,15 +7,24 @@ from pathlib import Path
 from langmodel.inference.language_model import LanguageModel, load
 from langmodel.inference.results import SentenceScore
 from langmodel.inference.scoring import BLOCK_SENTENCES
+from langmodel.inference.wording import ScoredLine, sentence_score
 from langmodel.network.device import prepare_cpu
 from langmodel.processes import AHEAD, in_order, process_pool
+from langmodel.text.vocabulary import Vocabulary
 
 _model: LanguageModel | None = None
 """Of this process, once it is a worker."""
 
 
 def score_in_processes(
-    path: Path, lines: Iterable[str], *, workers: int, threads: int, detail: str, network_only: bool
+    path: Path,
+    lines: Iterable[str],
+    vocabulary: Vocabulary,
+    *,
+    workers: int,
+    threads: int,
+    detail: str,
+    network_only: bool,
 ) -> Iterator[SentenceScore]:
     """A score for every line, each from the zero state, in order; `threads` are those of each process.
 
@@ -25,7 +34,7 @@ def score_in_processes(
     with process_pool(workers, _prepare, path, threads, network_only) as pool:
         blocks = ((block, detail) for block in _blocks(lines))
         for scores in in_order(pool, AHEAD * workers, _score, blocks):
-            yield from scores
+            yield from (sentence_score(line, vocabulary) for line in scores)
 
 
 def _blocks(lines: Iterable[str]) -> Iterator[list[str]]:
@@ -40,7 +49,7 @@ def _prepare(path: Path, threads: int, network_only: bool) -> None:
     _model = load(path, network_only=network_only)
 
 
-def _score(work: tuple[list[str], str]) -> list[SentenceScore]:
+def _score(work: tuple[list[str], str]) -> list[ScoredLine]:
     lines, detail = work
     assert _model is not None
-    return list(_model.score_lines(lines, detail=detail))
+    return list(_model.scored_lines(lines, "sentence", detail=detail))

@@ -18,7 +18,7 @@ from langmodel.network.predictor import Predictor
 from langmodel.network.windows import IdArray, sentence_windows
 from langmodel.text.vocabulary import END_ID
 
-BLOCK_SENTENCES = 2_048
+BLOCK_SENTENCES = 1_024
 """Sentences read ahead, so that like lengths can be scored together; bounds memory on a stream."""
 
 BATCH_SENTENCES = 64

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 
@@ -88,12 +89,17 @@ def fill_unknown(
     return replace(sentence, words=tuple(words), text=pipeline.detokenize(words), filled=tuple(places))
 
 
-def sentence_score(
-    text: str, words: list[str], ids: list[int], scores: Scores, vocabulary: Vocabulary
-) -> SentenceScore:
-    """`scores` has a row for every word and for END, as the measures of scoring.py give them."""
-    shown = zip([*words, END_TEXT], [*ids, END_ID], scores.tolist(), strict=True)
-    return SentenceScore(text, tuple(_word_score(*word, vocabulary) for word in shown))
+class ScoredLine(NamedTuple):
+    text: str
+    words: list[str]
+    ids: list[int]
+    scores: Scores
+    """A row for every word and for END, as the measures of scoring.py give them."""
+
+
+def sentence_score(line: ScoredLine, vocabulary: Vocabulary) -> SentenceScore:
+    shown = zip([*line.words, END_TEXT], [*line.ids, END_ID], line.scores.tolist(), strict=True)
+    return SentenceScore(line.text, tuple(_word_score(*word, vocabulary) for word in shown))
 
 
 def _word_score(word: str, id: int, row: list[float], vocabulary: Vocabulary) -> WordScore:
