@@ -7,14 +7,11 @@ than a gigabyte of English has, is what memory has to hold.
 """
 
 import argparse
-import resource
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
+from measured import measured
 
 WORDS_AT_A_TIME, WORDS_A_SENTENCE = 200_000, 20
 
@@ -44,11 +41,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         text = Path(folder) / "text.txt"
         write_text(text, arguments.megabytes * 10**6, arguments.types)
-        command = ["-m", "langmodel", "preprocess", str(text), "-o", str(Path(folder) / "corpus")]
-        start = time.monotonic()
-        subprocess.run([sys.executable, *command, "--workers", str(arguments.workers)], check=True)
-        seconds = time.monotonic() - start
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e3
+        workers = ("--workers", str(arguments.workers))
+        seconds, peak = measured("preprocess", text, "-o", Path(folder) / "corpus", *workers)
     print(
         f"{arguments.megabytes:,} MB in {seconds:,.0f} s, {arguments.workers} workers; "
         f"the largest process had {peak:,.0f} MB"

@@ -8,10 +8,7 @@ others: cut the text into pieces and deal them out, given pieces that are encode
 """
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from functools import partial
@@ -19,6 +16,7 @@ from pathlib import Path
 
 import click
 from large_corpus import write_text
+from measured import measured
 
 from langmodel.cores import processor
 from langmodel.text.dealing import Dealer, Unit
@@ -38,13 +36,7 @@ OPTIONS = ["--tokenizer", "whitespace", "--sentences", "line"]
 def preprocessed(text: Path, output: Path, workers: str) -> tuple[float, float]:
     """Seconds, and megabytes of the largest process."""
     flag = ["--cluster", workers] if ":" in workers else ["--workers", workers]
-    command = [sys.executable, "-m", "langmodel", "preprocess", str(text), "-o", str(output), *OPTIONS, *flag]
-    start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"{' '.join(command)} failed")
-    return time.perf_counter() - start, usage.ru_maxrss / 1e3
+    return measured("preprocess", text, "-o", output, *OPTIONS, *flag)
 
 
 def coordinated(text: Path, folder: Path) -> float:
