@@ -49,6 +49,7 @@ GROUPS = {
         "bias",
         "softmax",
         "cutoffs",
+        "band_factor",
         "ngrams",
     ),
     "Regularisation": ("dropout", "word_dropout", "weight_drop", "weight_decay", "ar", "tar"),

@@ -15,7 +15,17 @@ from langmodel.storage.model_file import load_model, model_path
 from langmodel.text.corpus import Corpus
 from langmodel.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
-SHAPES = ("cell", "embedding_size", "hidden_size", "layers", "tied", "bias", "softmax", "cutoffs")
+SHAPES = (
+    "cell",
+    "embedding_size",
+    "hidden_size",
+    "layers",
+    "tied",
+    "bias",
+    "softmax",
+    "cutoffs",
+    "band_factor",
+)
 """Settings that a model's weights decide."""
 
 RATE = 2e-3
@@ -66,6 +76,7 @@ def settings_of(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
         "bias": a.bias,
         "softmax": "adaptive" if a.cutoffs else "exact",
         "cutoffs": a.cutoffs,
+        "band_factor": a.band_factor,
     }
     for name in SHAPES:
         wanted = given.get(name, shapes[name])

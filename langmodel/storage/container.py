@@ -19,7 +19,7 @@ from torch import Tensor
 
 from langmodel.errors import LangModelError, ModelFileError, NewerFormatError
 
-FORMAT = 6
+FORMAT = 7
 """Raised when an older langmodel could no longer read what this one writes."""
 
 KEY = "langmodel"

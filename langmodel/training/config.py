@@ -8,7 +8,7 @@ from typing import Any
 
 from langmodel.configuration import check_settings, setting, typed_settings
 from langmodel.errors import ConfigError
-from langmodel.network.architecture import CELL_NAMES, CONTEXTS, Architecture
+from langmodel.network.architecture import BAND_FACTOR, CELL_NAMES, CONTEXTS, Architecture
 from langmodel.training.averages import AVERAGES
 from langmodel.training.cutoffs import choose_cutoffs
 from langmodel.training.optimizers import OPTIMIZERS
@@ -59,6 +59,9 @@ class TrainingConfig:
     )
     cutoffs: tuple[int, ...] = setting(
         (), "Rows where an adaptive softmax's bands start, as in 4000,20000; none: chosen by cost.", least=4
+    )
+    band_factor: int = setting(
+        BAND_FACTOR, "How much narrower each band's vectors are than those before it.", least=1
     )
     ngrams: int = setting(
         5,
@@ -121,8 +124,8 @@ class TrainingConfig:
             object.__setattr__(self, "ngrams", 0)  # they would predict the other neighbour
         if self.softmax == "adaptive" and self.sampled_softmax:
             raise ConfigError("an adaptive softmax cannot also be sampled; leave out --sampled-softmax")
-        if self.softmax == "exact" and self.cutoffs:
-            raise ConfigError("cut-offs are for --softmax adaptive")
+        if self.softmax == "exact" and (self.cutoffs or self.band_factor != BAND_FACTOR):
+            raise ConfigError("cut-offs and band factor are for --softmax adaptive")
         if self.context == "sentence" and (self.random_bptt or self.partial_shuffle):
             raise ConfigError("random bptt and partial shuffle are for --context document")
         if len(self.hidden_size) > 1 and self.layers not in (1, len(self.hidden_size)):
@@ -136,7 +139,7 @@ class TrainingConfig:
         """
         cutoffs = self.cutoffs
         if self.softmax == "adaptive" and not cutoffs:
-            cutoffs = choose_cutoffs(counts, vocabulary_size, self.embedding_size)
+            cutoffs = choose_cutoffs(counts, vocabulary_size, self.embedding_size, self.band_factor)
             if not cutoffs:
                 raise ConfigError(
                     f"{vocabulary_size:,} rows are too few for an adaptive softmax; leave out --softmax"
@@ -153,6 +156,7 @@ class TrainingConfig:
             tied=self.tied,
             bias=self.bias,
             cutoffs=cutoffs,
+            band_factor=self.band_factor,
         )
 
     @property

@@ -5,7 +5,6 @@
 from collections.abc import Sequence
 from itertools import accumulate, combinations, pairwise
 
-from langmodel.network.architecture import BAND_FACTOR
 from langmodel.text.vocabulary import SPECIAL_TOKENS
 
 MOST_BANDS = 2
@@ -21,7 +20,9 @@ predicted better than one in a band.
 CANDIDATES = 24
 
 
-def choose_cutoffs(counts: Sequence[int], vocabulary_size: int, embedding_size: int) -> tuple[int, ...]:
+def choose_cutoffs(
+    counts: Sequence[int], vocabulary_size: int, embedding_size: int, band_factor: int
+) -> tuple[int, ...]:
     """First rows of the bands; none if the vocabulary is too small for one.
 
     `counts` are those of the words, the most frequent first, which the special tokens' rows go before;
@@ -40,7 +41,7 @@ def choose_cutoffs(counts: Sequence[int], vocabulary_size: int, embedding_size: 
     ratio = (largest / LEAST_ROWS) ** (1 / CANDIDATES)
     grid = sorted({round(LEAST_ROWS * ratio**step) for step in range(CANDIDATES + 1)})
     costs = {
-        cuts: _cost(cuts, covered, embedding_size)
+        cuts: _cost(cuts, covered, embedding_size, band_factor)
         for bands in range(1, MOST_BANDS + 1)
         for cuts in combinations(grid, bands)
     }
@@ -50,9 +51,9 @@ def choose_cutoffs(counts: Sequence[int], vocabulary_size: int, embedding_size: 
     return min((cuts for cuts in affordable if cuts[0] == head), key=costs.__getitem__)
 
 
-def _cost(cuts: tuple[int, ...], covered: Sequence[float], embedding_size: int) -> float:
+def _cost(cuts: tuple[int, ...], covered: Sequence[float], embedding_size: int, band_factor: int) -> float:
     cost = float((cuts[0] + len(cuts)) * embedding_size)
     for number, (start, stop) in enumerate(pairwise((*cuts, len(covered))), start=1):
-        size = max(1, embedding_size // BAND_FACTOR**number)
+        size = max(1, embedding_size // band_factor**number)
         cost += (covered[stop - 1] - covered[start - 1]) * size * (embedding_size + stop - start)
     return cost

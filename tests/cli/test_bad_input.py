@@ -106,7 +106,7 @@ CASES = [
     ("sample corpus", "best.safetensors"),
     ("sample good.txt", "not a model file|not written by langmodel"),
     ("sample short.safetensors", "damaged|cut short"),
-    ("sample newer.safetensors", "format 9; this version reads up to 6"),
+    ("sample newer.safetensors", "format 9; this version reads up to 7"),
     ("sample model.safetensors --temperature -1", "temperature"),
     ("sample model.safetensors --temperature nan", "temperature"),
     ("sample model.safetensors --top-k -1", "top-k"),

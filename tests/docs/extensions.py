@@ -355,7 +355,7 @@ def fit(network: RecurrentLM, part: NgramPart | None, train_ids: IdArray, valid_
     ),
     "model file": Extension(
         (
-            Edit("storage/container.py", "FORMAT = 7", instead_of="FORMAT = 6"),
+            Edit("storage/container.py", "FORMAT = 8", instead_of="FORMAT = 7"),
             Edit(
                 "storage/model_file.py",
                 '        "machine": platform.machine(),\n',
@@ -363,7 +363,7 @@ def fit(network: RecurrentLM, part: NgramPart | None, train_ids: IdArray, valid_
             ),
             Edit(
                 "storage/model_file.py",
-                '        machine = document["machine"] if document["format"] > 6 else ""\n',
+                '        machine = document["machine"] if document["format"] > 7 else ""\n',
                 before='        direction = document["direction"] if',
             ),
             Edit(

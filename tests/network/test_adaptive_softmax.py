@@ -152,10 +152,10 @@ def test_a_run_is_trained_resumed_and_used_by_the_verbs(tmp_path, monkeypatch, c
         "--bptt 5 --no-baselines --threads 1 --evaluate-every 40 "
     )
     assert run([*train.split(), "-o", "whole", "--epochs", "2"]) == 0
-    assert "softmax adaptive: 12 rows of width 8, 13 of 2, " in capsys.readouterr().err
+    assert "softmax adaptive: 12 rows of width 8, 13 of 4, " in capsys.readouterr().err
     out(capsys, train + "-o parts --epochs 1 --schedule constant")
     report = out(capsys, "info whole")
-    assert "adaptive: 12 rows of width 8, 13 of 2, " in report
+    assert "adaptive: 12 rows of width 8, 13 of 4, " in report
     rows = (tmp_path / "whole/metrics.jsonl").read_text().splitlines()
     losses = [json.loads(row)["valid_loss"] for row in rows]
     assert losses[-1] < math.log(43)
@@ -190,5 +190,12 @@ def test_impossible_bands_are_refused(changes, message):
 
 def test_an_architecture_from_before_there_were_cut_offs_is_exact():
     data = Architecture(vocabulary_size=9).to_dict()
-    del data["cutoffs"]
+    del data["cutoffs"], data["band_factor"]
     assert Architecture.from_dict(data).cutoffs == ()
+
+
+def test_bands_from_before_there_was_a_choice_are_a_quarter_as_wide():
+    data = Architecture(**{**SHAPES, "embedding_size": 32}).to_dict()
+    assert [band.size for band in Architecture.from_dict(data).bands] == [16, 8]
+    del data["band_factor"]
+    assert [band.size for band in Architecture.from_dict(data).bands] == [8, 2]
