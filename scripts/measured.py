@@ -1,4 +1,4 @@
-"""What a command of langmodel takes: seconds and memory."""
+"""What the scripts that measure share: how much to measure, and what a command of langmodel takes."""
 
 import os
 import subprocess
@@ -19,3 +19,8 @@ def measured(*arguments: str | Path, output: Path | None = None) -> tuple[float,
     if status:
         raise SystemExit(f"{' '.join(command)} failed\n{told.decode(errors='replace')}")
     return time.perf_counter() - start, usage.ru_maxrss / 1e3
+
+
+def whole_numbers(text: str) -> list[int]:
+    """Of "1e5,2e6"."""
+    return [int(float(part)) for part in text.split(",")]

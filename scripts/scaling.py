@@ -21,6 +21,7 @@ from typing import cast
 import click
 import numpy as np
 import torch
+from measured import whole_numbers
 from torch.nn.parallel import DistributedDataParallel
 
 from langmodel.cores import processor
@@ -76,10 +77,6 @@ def rates(runs: list[Iterator[int]], rounds: int) -> list[float]:
     return [statistics.median(own) for own in found]
 
 
-def sizes(text: str) -> list[int]:
-    return [int(float(part)) for part in text.split(",")]
-
-
 @main.command()
 @click.option("--vocabularies", default="10000,33000,100000,250000", show_default=True)
 @click.option("--hidden-size", type=int, default=384, show_default=True)
@@ -92,7 +89,7 @@ def softmax(vocabularies: str, hidden_size: int, embedding_size: int, rounds: in
     """
     print("| rows | exact | sampled | adaptive | adaptive over exact | head and bands |")
     print("| --- | --- | --- | --- | --- | --- |")
-    for rows in sizes(vocabularies):
+    for rows in whole_numbers(vocabularies):
         ids = zipf_ids(200_000, rows)
         base = TrainingConfig(hidden_size=(hidden_size,), embedding_size=embedding_size, epochs=1_000)
         configs = [base, replace(base, sampled_softmax=True), replace(base, softmax="adaptive")]
@@ -112,7 +109,7 @@ def hidden(hidden_sizes: str, vocabulary: int, rounds: int) -> None:
     print("| hidden | parameters | exact | sampled |")
     print("| --- | --- | --- | --- |")
     ids = zipf_ids(200_000, vocabulary)
-    for size in sizes(hidden_sizes):
+    for size in whole_numbers(hidden_sizes):
         base = TrainingConfig(hidden_size=(size,), embedding_size=size, epochs=1_000)
         configs = [base, replace(base, sampled_softmax=True)]
         exact, sampled = rates([steps(config, ids, vocabulary) for config in configs], rounds)
@@ -171,7 +168,7 @@ def batch(corpus: Path, columns: str, tokens: float, learning_rate: float, hidde
     train, valid = opened.split("train"), opened.split("valid")
     print("| columns | steps | perplexity | processes of 20 columns |")
     print("| --- | --- | --- | --- |")
-    for count in sizes(columns):
+    for count in whole_numbers(columns):
         config = TrainingConfig(
             hidden_size=(hidden_size,),
             embedding_size=hidden_size,
@@ -220,7 +217,7 @@ def simulate(
     """
     print("| processes | seconds per step | share of communication | save every | useful time | speed-up |")
     print("| --- | --- | --- | --- | --- | --- |")
-    for count in sizes(counts):
+    for count in whole_numbers(counts):
         moved = 2 * (count - 1) / count * megabytes * 8e6 / (bandwidth * 1e9)
         exchange = moved + 2 * (count - 1) * latency if count > 1 else 0.0
         between = days * 86_400 / count

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 import numpy as np
-from measured import measured
+from measured import measured, whole_numbers
 
 from langmodel.cores import processor
 from langmodel.inference.language_model import load
@@ -25,17 +25,13 @@ def main() -> None:
     print(processor())
 
 
-def counts(text: str) -> list[int]:
-    return [int(float(part)) for part in text.split(",")]
-
-
 @main.command()
 @click.option("--types", default="1e5,1e6", show_default=True)
 def types(types: str) -> None:
     """Preprocess a text of which every word is another, with one process."""
     print("| types | seconds | MB |")
     print("| --- | --- | --- |")
-    for count in counts(types):
+    for count in whole_numbers(types):
         with tempfile.TemporaryDirectory() as name:
             text = Path(name) / "types.txt"
             with text.open("w") as file:
@@ -58,7 +54,7 @@ def scoring(model: Path, lines: str, workers: int, threads: int) -> None:
     words = np.array(load(model).vocabulary.words[3:])
     print("| lines | seconds | lines per second | MB, largest process |")
     print("| --- | --- | --- | --- |")
-    for count in counts(lines):
+    for count in whole_numbers(lines):
         with tempfile.TemporaryDirectory() as name:
             text, scores = Path(name) / "lines.txt", Path(name) / "scores.tsv"
             with text.open("w") as file:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import click
 from large_corpus import write_text
-from measured import measured
+from measured import measured, whole_numbers
 
 from langmodel.cores import processor
 from langmodel.text.dealing import Dealer, Unit
@@ -63,7 +63,7 @@ def main(words: str, workers: str, types: int) -> None:
     print(processor())
     print("| words | by | seconds | words per second | MB, largest process |")
     print("| --- | --- | --- | --- | --- |")
-    for count in (int(float(each)) for each in words.split(",")):
+    for count in whole_numbers(words):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             text = folder / "text.txt"
