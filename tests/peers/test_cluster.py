@@ -38,7 +38,7 @@ def files_of(directory: Path) -> dict[str, bytes]:
 def test_the_bytes_are_those_of_one_process(text, tmp_path):
     preprocess(text, tmp_path / "one", workers=1, quiet=True)
     expected = files_of(tmp_path / "one")
-    for address in ("local:1", "local:2"):
+    for address in ("local:1", "local:2", "local:4"):
         assert run(["preprocess", str(text), "-o", str(tmp_path / address[-1]), "--cluster", address]) == 0
         found = files_of(tmp_path / address[-1])
         for name in ("train.npy", "valid.npy", "test.npy", "vocabulary.json"):
