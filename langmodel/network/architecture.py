@@ -22,9 +22,7 @@ MAX_LAYERS = 64
 MAX_BANDS = 8
 
 BAND_FACTOR = 2
-"""With 4 (Grave et al. 2017), training is a third faster, but perplexity is worse by 5 %, not by 0.2 %
-(docs/scaling.md).
-"""
+"""With 4 (Grave et al. 2017), training is a third faster, but perplexity 5 to 7 % worse (docs/scaling.md)."""
 
 LEAST_HEAD = 4
 """UNK, START, END and one word are never in a band."""

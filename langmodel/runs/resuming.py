@@ -9,6 +9,7 @@ import torch
 
 from langmodel.configuration import shown_value
 from langmodel.errors import ConfigError, InputError, ModelFileError, NewerFormatError
+from langmodel.network.architecture import Architecture
 from langmodel.network.products import products_of
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.storage.model_file import BEST, DAMAGED, LAST, PREVIOUS, SavedModel, load_model
@@ -64,7 +65,7 @@ def resumed_run(
         )
     saved = _saved(last, device, ranks, say)
     assert saved.training is not None
-    config = _config(saved.training, last)
+    config = _config(saved.training, saved.network.architecture, last)
     vocabulary = saved.vocabulary
     if config.architecture(len(vocabulary), vocabulary.counts) != saved.network.architecture:
         raise InputError(
@@ -160,9 +161,11 @@ GONE = ("pdr", "cuda_graphs")
 """Settings of earlier versions, without effect at 0 and where switched off."""
 
 
-def _config(training: TrainingState, last: Path) -> TrainingConfig:
+def _config(training: TrainingState, architecture: Architecture, last: Path) -> TrainingConfig:
+    """Settings that a run of an earlier version did not have are those of its network, or the defaults."""
     settings = training.values.get("config")
     known = dict(settings) if isinstance(settings, dict) else {}
+    known.setdefault("band_factor", architecture.band_factor)
     for name in GONE:
         if known.get(name) == 0.0:
             del known[name]

@@ -15,19 +15,6 @@ from langmodel.storage.model_file import load_model, model_path
 from langmodel.text.corpus import Corpus
 from langmodel.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
-SHAPES = (
-    "cell",
-    "embedding_size",
-    "hidden_size",
-    "layers",
-    "tied",
-    "bias",
-    "softmax",
-    "cutoffs",
-    "band_factor",
-)
-"""Settings that a model's weights decide."""
-
 RATE = 2e-3
 """The highest rate of a run that begins with trained weights, unless one is given: the defaults' rate, which
 is for random weights, unlearns more of what the model knows.
@@ -78,7 +65,7 @@ def settings_of(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
         "cutoffs": a.cutoffs,
         "band_factor": a.band_factor,
     }
-    for name in SHAPES:
+    for name in shapes:
         wanted = given.get(name, shapes[name])
         if name == "hidden_size" and len(wanted) == 1:
             wanted = wanted * len(a.hidden_sizes)

@@ -148,14 +148,14 @@ def test_a_run_is_trained_resumed_and_used_by_the_verbs(tmp_path, monkeypatch, c
     (tmp_path / "text.txt").write_text("\n".join(lines))
     out(capsys, "preprocess text.txt -o corpus --tokenizer whitespace --sentences line")
     train = (
-        "train corpus --softmax adaptive --cutoffs 12,25 --embedding-size 8 --hidden-size 8 --batch-size 4 "
-        "--bptt 5 --no-baselines --threads 1 --evaluate-every 40 "
+        "train corpus --softmax adaptive --cutoffs 12,25 --band-factor 4 --embedding-size 8 --hidden-size 8 "
+        "--batch-size 4 --bptt 5 --no-baselines --threads 1 --evaluate-every 40 "
     )
     assert run([*train.split(), "-o", "whole", "--epochs", "2"]) == 0
-    assert "softmax adaptive: 12 rows of width 8, 13 of 4, " in capsys.readouterr().err
+    assert "softmax adaptive: 12 rows of width 8, 13 of 2, " in capsys.readouterr().err
     out(capsys, train + "-o parts --epochs 1 --schedule constant")
     report = out(capsys, "info whole")
-    assert "adaptive: 12 rows of width 8, 13 of 4, " in report
+    assert "adaptive: 12 rows of width 8, 13 of 2, " in report
     rows = (tmp_path / "whole/metrics.jsonl").read_text().splitlines()
     losses = [json.loads(row)["valid_loss"] for row in rows]
     assert losses[-1] < math.log(43)
@@ -163,6 +163,9 @@ def test_a_run_is_trained_resumed_and_used_by_the_verbs(tmp_path, monkeypatch, c
         out(capsys, verb)
     out(capsys, "train corpus -o more --from whole --epochs 1 --no-baselines --threads 1")
     assert load_model(tmp_path / "more/best.safetensors").network.architecture.cutoffs == (12, 25)
+    older = load_model(tmp_path / "parts/last.safetensors")
+    del older.training.values["config"]["band_factor"]  # as before there was a choice
+    save_model(tmp_path / "parts/last.safetensors", older)
     before = (tmp_path / "parts/last.safetensors").read_bytes()
     out(capsys, "train corpus -o parts --resume --epochs 2 --no-baselines")
     assert (tmp_path / "parts/last.safetensors").read_bytes() != before
