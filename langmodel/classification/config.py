@@ -1,6 +1,6 @@
 """Every setting of a classifier's training, with its default and its limits; imports no torch."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -11,8 +11,8 @@ from langmodel.network.architecture import CELL_NAMES, DIRECTIONS
 from langmodel.text.casing import CASES
 
 JUDGES = ("accuracy", "loss")
-LONG_WORDS = 100
-"""Texts with more than this on average are documents."""
+DOCUMENT_WORDS = 100
+"""Texts with more than this on average are documents, which have defaults of their own."""
 
 SEMI = ("none", "self-training", "pretrain", "both")
 
@@ -27,8 +27,8 @@ class ClassifierConfig:
     layers: int = setting(1, "Recurrent layers of each direction.", least=1)
     bidirectional: bool = setting(True, "Read the text from both ends.")
     pooling: tuple[str, ...] = setting(
-        (),
-        "Summaries of the hidden states, side by side; none: mean for long texts, else all.",
+        POOLING_NAMES,
+        "Summaries of the hidden states, side by side.",
         choices=POOLING_NAMES,
     )
     dense: bool = setting(False, "A dense layer of half the hidden size, with ReLU, before the output.")
@@ -59,6 +59,10 @@ class ClassifierConfig:
     judge: str = setting(
         "accuracy", "The validation measure that decides which epoch is best.", choices=JUDGES
     )
+    refit: bool = setting(
+        False,
+        "In the end, train again for the best number of epochs on training and validation texts together.",
+    )
     semi: str = setting("none", "How unlabelled text is used.", choices=SEMI)
     rounds: int = setting(10, "Maximum number of self-training rounds.", least=1)
     threshold: float = setting(
@@ -78,16 +82,16 @@ class ClassifierConfig:
             raise ConfigError(f"{len(self.hidden_size)} hidden sizes for {self.layers} layers")
         if self.l2 and not self.dense:
             raise ConfigError("--l2 is for the dense layer: add --dense, or leave it out")
+        if self.refit and self.semi in ("self-training", "both"):
+            raise ConfigError("--refit learns from labels alone: leave it out, or --semi self-training")
         self.architecture(vocabulary_size=8_000, classes=2)
 
-    def suited(self, mean_words: float) -> "ClassifierConfig":
-        """With a pooling for texts of so many words, where none was chosen.
-
-        The largest of each unit over a thousand states says little: of documents, the mean alone says more.
-        """
-        if self.pooling:
+    def suited(self, mean_words: float, given: Collection[str]) -> "ClassifierConfig":
+        """For texts of so many words: documents get the settings of their preset that were not given."""
+        if mean_words <= DOCUMENT_WORDS:
             return self
-        return replace(self, pooling=("mean",) if mean_words > LONG_WORDS else POOLING_NAMES)
+        preset = PRESETS[DOCUMENTS].settings
+        return replace(self, **{name: value for name, value in preset.items() if name not in given})
 
     @property
     def hidden_sizes(self) -> tuple[int, ...]:
@@ -107,7 +111,7 @@ class ClassifierConfig:
             embedding_size=self.embedding_size,
             hidden_sizes=self.hidden_sizes,
             directions=DIRECTIONS if self.bidirectional else DIRECTIONS[:1],
-            pooling=self.pooling or POOLING_NAMES,
+            pooling=self.pooling,
             dense_size=max(1, self.hidden_sizes[-1] // 2) if self.dense else 0,
         )
 
@@ -121,10 +125,23 @@ class ClassifierPreset:
     settings: Mapping[str, Any]
 
 
+DOCUMENTS = "documents"
+
 PRESETS = {
+    DOCUMENTS: ClassifierPreset(
+        f"chosen for texts of more than {DOCUMENT_WORDS} words on average: few units, pooled by their mean",
+        {
+            "cell": "gru",
+            "hidden_size": (32,),
+            "pooling": ("mean",),
+            "batch_size": 16,
+            "learning_rate": 1e-3,
+        },
+    ),
     "keras-sentiment": ClassifierPreset(
         "LSTM 512, embedding 128, texts cut after 40 words: the tutorial's classifier for few labels",
         {
+            "cell": "lstm",
             "embedding_size": 128,
             "hidden_size": (512,),
             "bidirectional": False,
@@ -143,6 +160,7 @@ PRESETS = {
     "keras-imdb": ClassifierPreset(
         "LSTM 32, embedding 128, texts cut after 80 words: the tutorial's classifier of film reviews",
         {
+            "cell": "lstm",
             "embedding_size": 128,
             "hidden_size": (32,),
             "bidirectional": False,

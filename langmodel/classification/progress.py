@@ -26,6 +26,8 @@ class ClassifierProgress:
     best_epoch: int = 0
     since_best: int = 0
     """Epochs of this round since the best one."""
+    refit: int = 0
+    """1: learning again, from the validation texts too."""
     finished: int = 0
 
 
@@ -41,6 +43,19 @@ class EpochReport:
     """Of the validation texts."""
     loss: float
     is_best: bool
+
+
+@dataclass(frozen=True)
+class RefitReport:
+    """An epoch of learning again from training and validation texts."""
+
+    epoch: int
+    epochs: int
+    train_loss: float
+
+    @property
+    def is_last(self) -> bool:
+        return self.epoch == self.epochs
 
 
 @dataclass(frozen=True)
@@ -61,6 +76,8 @@ class ClassifierObserver:
     def on_step(self, loss: float, texts: int) -> None: ...
 
     def on_epoch(self, report: EpochReport) -> None: ...
+
+    def on_refit(self, report: RefitReport) -> None: ...
 
     def on_round(self, report: RoundReport) -> None: ...
 

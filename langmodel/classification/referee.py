@@ -48,22 +48,39 @@ def bags_of_words(
     held_out: Sequence[Sequence[Sequence[str]]],
     held_out_labels: npt.NDArray[Any],
     valid: Sequence[Sequence[Sequence[str]]],
+    valid_labels: npt.NDArray[Any],
     classes: int,
+    *,
+    refit: bool = False,
 ) -> list[BagResult]:
     """Multinomial naive Bayes and NB-SVM, learnt from tokenized texts and tried on others.
 
-    Raises ImportError where scikit-learn is missing.
+    With `refit`, what they say of the held-out texts is learnt from the validation texts too. Raises
+    ImportError where scikit-learn is missing.
     """
+    found = _learnt(train, train_labels, [*held_out, *valid], classes)
+    if refit:
+        again = _learnt([*train, *valid], np.concatenate([train_labels, valid_labels]), held_out, classes)
+        found = {name: np.concatenate([again[name], both[len(held_out) :]]) for name, both in found.items()}
+    return [_result(name, probabilities, held_out_labels) for name, probabilities in found.items()]
+
+
+def _learnt(
+    train: Sequence[Sequence[Sequence[str]]],
+    labels: npt.NDArray[Any],
+    others: Sequence[Sequence[Sequence[str]]],
+    classes: int,
+) -> dict[str, npt.NDArray[np.float64]]:
+    """By name, the probabilities of the other texts, shape (N, C)."""
     from sklearn.feature_extraction.text import CountVectorizer
     from sklearn.naive_bayes import MultinomialNB
 
     vectorizer = CountVectorizer(analyzer=features, binary=True)
-    x, x_others = vectorizer.fit_transform(train), vectorizer.transform([*held_out, *valid])
-    bayes = MultinomialNB(alpha=SMOOTHING).fit(x, train_labels)
+    x, x_others = vectorizer.fit_transform(train), vectorizer.transform(others)
+    bayes = MultinomialNB(alpha=SMOOTHING).fit(x, labels)
     probabilities = np.zeros((x_others.shape[0], classes))
     probabilities[:, bayes.classes_] = bayes.predict_proba(x_others)
-    found = [("naive Bayes", probabilities), ("NB-SVM", _nb_svm(x, train_labels, x_others, classes))]
-    return [_result(name, each, held_out_labels) for name, each in found]
+    return {"naive Bayes": probabilities, "NB-SVM": _nb_svm(x, labels, x_others, classes)}
 
 
 def _nb_svm(x: Any, labels: npt.NDArray[Any], x_held_out: Any, classes: int) -> npt.NDArray[np.float64]:

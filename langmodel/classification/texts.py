@@ -17,6 +17,9 @@ from langmodel.text.vocabulary import END_ID, START_ID, Vocabulary
 POOL_BATCHES = 50
 """So many batches' texts are drawn at random, then sorted by length: order stays random, padding rare."""
 
+LEAST_POOLS = 3
+"""Of an epoch: with one alone, few texts would make the same batches every time."""
+
 
 def own_pipeline(case: str) -> Pipeline:
     """How texts are read without a language model to follow."""
@@ -107,10 +110,9 @@ class EncodedTexts:
         chance = np.random.default_rng(list(seed))
         order = chance.permutation(len(self)).tolist()
         batches: list[list[int]] = []
-        for start in range(0, len(order), POOL_BATCHES * batch_size):
-            pool = sorted(
-                order[start : start + POOL_BATCHES * batch_size], key=lambda row: len(self.ids[row])
-            )
+        size = min(POOL_BATCHES, -(-len(order) // (LEAST_POOLS * batch_size))) * batch_size
+        for start in range(0, len(order), size):
+            pool = sorted(order[start : start + size], key=lambda row: len(self.ids[row]))
             batches += [pool[at : at + batch_size] for at in range(0, len(pool), batch_size)]
         return [batches[index] for index in chance.permutation(len(batches))]
 

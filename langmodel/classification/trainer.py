@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 import torch
+from torch import nn
 from torch.nn import Parameter
 from torch.nn import functional as F
 
@@ -18,6 +20,7 @@ from langmodel.classification.progress import (
     ClassifierObserver,
     ClassifierProgress,
     EpochReport,
+    RefitReport,
     RoundReport,
 )
 from langmodel.classification.reading_loss import ReadingLoss
@@ -77,11 +80,15 @@ class ClassifierTrainer:
             self.groups = [self.trained_parameters()]
         self._taken: Taken | None = None
         self._optimizer = self._new_optimizer()
-        self.best = {name: t.clone() for name, t in self.network.state_dict().items()}
+        self.best = _copy(self.network)
+        self._first = [_copy(module) for module in self._modules()] if self.config.refit else []
+        self._before_refit: npt.NDArray[np.float64] | None = None
+
+    def _modules(self) -> list[nn.Module]:
+        return [self.network, *([] if self.reading_loss is None else [self.reading_loss])]
 
     def trained_parameters(self) -> list[Parameter]:
-        extra = [] if self.reading_loss is None else list(self.reading_loss.parameters())
-        return [*self.network.parameters(), *extra]
+        return [parameter for module in self._modules() for parameter in module.parameters()]
 
     def _new_optimizer(self) -> torch.optim.Optimizer:
         groups = [{"params": list(group)} for group in self.groups]
@@ -99,7 +106,7 @@ class ClassifierTrainer:
             if not self._epoch(observer, should_stop):
                 observer.on_save(self.state())
                 return False
-            self._judge(observer)
+            (self._report_refit if p.refit else self._judge)(observer)
             self._move_on()
             observer.on_save(self.state())
         self.network.load_state_dict(self.best)
@@ -129,6 +136,8 @@ class ClassifierTrainer:
 
     def _texts(self) -> EncodedTexts:
         train = self.data.train
+        if self.progress.refit:
+            return train.joined(self.data.valid)
         if self._taken is None:
             return train
         assert self.data.unlabelled is not None
@@ -163,8 +172,9 @@ class ClassifierTrainer:
         p, config = self.progress, self.config
         share = ROUND_SHARE
         if not p.round:
-            done = (p.epoch * batches + p.batch) / (config.epochs * batches)
-            share = min(1.0, (done * config.epochs * batches + 1) / (WARM_UP_SHARE * config.epochs * batches))
+            steps = self._epochs() * batches
+            done = (p.epoch * batches + p.batch) / steps
+            share = min(1.0, (done * steps + 1) / (WARM_UP_SHARE * steps))
             share *= 0.5 * (1 + math.cos(math.pi * done))
         for depth, group in enumerate(self._optimizer.param_groups):
             is_frozen = not p.round and p.epoch < config.thaw and depth > p.epoch
@@ -183,10 +193,23 @@ class ClassifierTrainer:
         if is_best:
             p.best_accuracy, p.best_loss, p.since_best = accuracy, loss, 0
             p.best_round, p.best_epoch = p.round, p.epoch + 1
-            self.best = {name: t.clone() for name, t in self.network.state_dict().items()}
+            self.best = _copy(self.network)
         report = EpochReport(p.round, p.epoch + 1, p.step, p.loss / max(1, p.texts), accuracy, loss, is_best)
-        p.epoch, p.batch, p.loss, p.texts = p.epoch + 1, 0, 0.0, 0
+        self._end_epoch()
         observer.on_epoch(report)
+
+    def _end_epoch(self) -> None:
+        p = self.progress
+        p.epoch, p.batch, p.loss, p.texts = p.epoch + 1, 0, 0.0, 0
+
+    def _report_refit(self, observer: ClassifierObserver) -> None:
+        """An epoch's end without a judge: the validation texts are among those learnt."""
+        p = self.progress
+        report = RefitReport(p.epoch + 1, self._epochs(), p.loss / max(1, p.texts))
+        self._end_epoch()
+        if report.is_last:
+            self.best = _copy(self.network)
+        observer.on_refit(report)
 
     def _is_better(self, accuracy: float, loss: float) -> bool:
         p = self.progress
@@ -194,12 +217,20 @@ class ClassifierTrainer:
             return loss < p.best_loss
         return (accuracy, -loss) > (p.best_accuracy, -p.best_loss)
 
+    def _epochs(self) -> int:
+        """Of the present round, or of the refit, at most."""
+        p, config = self.progress, self.config
+        return p.best_epoch if p.refit else config.round_epochs if p.round else config.epochs
+
     def _move_on(self) -> None:
         """Whether this epoch was the round's last, this round the run's."""
         p, config = self.progress, self.config
-        is_over = p.epoch >= (config.round_epochs if p.round else config.epochs)
-        is_over |= not p.round and 0 < config.patience <= p.since_best
+        is_over = p.epoch >= self._epochs()
+        is_over |= not p.round and not p.refit and 0 < config.patience <= p.since_best
         if not is_over:
+            return
+        if config.refit and not p.refit:
+            self._start_again()
             return
         has_fallen = p.round > 0 and p.best_round < p.round
         trains_itself = self.data.unlabelled is not None and len(self.data.unlabelled) > 0
@@ -208,6 +239,21 @@ class ClassifierTrainer:
             return
         p.round, p.epoch, p.since_best = p.round + 1, 0, 0
         self._taken = None
+
+    def _start_again(self) -> None:
+        """From the first weights, after the best ones have judged the validation texts for the last time."""
+        self.network.load_state_dict(self.best)
+        self._before_refit = class_probabilities(self.network, self.data.valid)
+        for module, first in zip(self._modules(), self._first, strict=True):
+            module.load_state_dict(first)
+        self._optimizer = self._new_optimizer()
+        self.progress.refit, self.progress.epoch = 1, 0
+
+    def validation_probabilities(self) -> npt.NDArray[np.float64]:
+        """Of the validation texts, by the best network that had not learnt from them; shape (N, C)."""
+        if self._before_refit is not None:
+            return self._before_refit
+        return class_probabilities(self.network, self.data.valid)
 
     def _begin_round(self, observer: ClassifierObserver) -> bool:
         """Label the unlabelled with the best weights so far; False if there is nothing to believe."""
@@ -235,6 +281,8 @@ class ClassifierTrainer:
         taken = Taken([], []) if self._taken is None else self._taken
         tensors = {f"best.{name}": tensor for name, tensor in self.best.items()}
         tensors |= {"taken.rows": torch.tensor(taken.rows), "taken.labels": torch.tensor(taken.labels)}
+        if self._before_refit is not None:
+            tensors["before_refit"] = torch.from_numpy(self._before_refit)
         tensors |= optimizer_tensors(self._optimizer, self._in_order())
         if self.reading_loss is not None:
             tensors |= {f"reading.{n}": t for n, t in self.reading_loss.state_dict().items()}
@@ -255,6 +303,8 @@ class ClassifierTrainer:
             if rows:
                 self._taken = Taken(rows, labels)
                 self._texts()
+            if self.progress.refit:
+                self._before_refit = state.tensors["before_refit"].numpy()
             restore_optimizer(state, self._optimizer, self._in_order(), OPTIMIZER.moments)
             if self.reading_loss is not None:
                 self.reading_loss.load_state_dict(named(state, "reading."))
@@ -262,3 +312,7 @@ class ClassifierTrainer:
             raise ConfigError(
                 f"the saved state does not fit this run ({error!s:.200}); start again with --overwrite"
             ) from None
+
+
+def _copy(module: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in module.state_dict().items()}

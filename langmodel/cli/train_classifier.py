@@ -48,6 +48,7 @@ GROUPS = {
         "epochs",
         "patience",
         "judge",
+        "refit",
         "batch_size",
         "learning_rate",
         "dropout",

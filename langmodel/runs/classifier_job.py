@@ -1,6 +1,6 @@
 """One classifier in one directory, or one for every fold: begun, taken up again, judged at its end."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import numpy.typing as npt
 import torch
 
-from langmodel.classification.config import ClassifierConfig
+from langmodel.classification.config import DOCUMENTS, ClassifierConfig
 from langmodel.classification.encoder import TextClassifier
 from langmodel.classification.from_language_models import (
     architecture_from,
@@ -77,7 +77,8 @@ class ClassifierOptions:
 @dataclass(frozen=True)
 class ClassifierJob:
     config: ClassifierConfig
-    given: dict[str, Any]
+    given: Collection[str]
+    """Names of the settings that someone chose."""
     options: ClassifierOptions
     device: str
     narrator: Narrator
@@ -103,7 +104,7 @@ class ClassifierJob:
                 return stopped.exit_code
             language = (models[0].vocabulary, models[0].pipeline) if models else None
             encoded = encode_splits(splits, self.config, language)
-            job = replace(self, config=self.config.suited(encoded.data.train.mean_length))
+            job = replace(self, config=self._suited(encoded))
             files = ClassifierRunFiles(
                 directory,
                 lock,
@@ -118,6 +119,15 @@ class ClassifierJob:
             if options.resume and (directory / LAST).exists():
                 job._restore(files, directory)
             return job._run(files, splits, encoded)
+
+    def _suited(self, encoded: EncodedSplits) -> ClassifierConfig:
+        mean_words = encoded.data.train.mean_length
+        config = self.config.suited(mean_words, self.given)
+        if config != self.config:
+            self.narrator.say(
+                f"{mean_words:.0f} words per text on average: what is not given follows --preset {DOCUMENTS}"
+            )
+        return config
 
     def _language_models(self, splits: TextSplits, directory: Path) -> list[SavedModel]:
         paths = list(self.options.from_models)
@@ -172,7 +182,8 @@ class ClassifierJob:
     def _run(self, files: ClassifierRunFiles, splits: TextSplits, encoded: EncodedSplits) -> int:
         files.describe()
         trainer, config = files.trainer, self.config
-        total = len(encoded.data.train) * config.epochs
+        texts = len(encoded.data.train) * (1 + config.refit) + len(encoded.data.valid) * config.refit
+        total = texts * config.epochs
         bar = self.narrator.bar("training", total)
         with StopSignal(quiet=isinstance(self.narrator, Silent)) as stop, bar as files.bar:
             finished = trainer.train(files, lambda: bool(stop.number))
@@ -192,16 +203,18 @@ class ClassifierJob:
         """Judge the best network on the test texts, or on those of validation, beside the bags of words."""
         on = "test" if splits.test else "valid"
         held, texts = (encoded.test, splits.test) if splits.test else (encoded.data.valid, splits.valid)
-        network = files.trainer.network
-        probabilities = class_probabilities(network, held)
+        trainer = files.trainer
+        on_valid = trainer.validation_probabilities()
+        probabilities = class_probabilities(trainer.network, held) if splits.test else on_valid
         found = judge(probabilities, held.labels, splits.labels)
-        best = files.trainer.progress
+        best = trainer.progress
         self.narrator.tell(
             f"best validation accuracy {best.best_accuracy:.1%}, "
             + (f"in round {best.best_round}" if best.best_round else f"after epoch {best.best_epoch}")
+            + (", before the validation texts were learnt as well" if best.refit else "")
         )
         bags = self._bags(splits, encoded, texts, held) if self.options.compare else []
-        together = self._together(encoded, probabilities, network, bags[-1]) if bags else None
+        together = self._together(encoded, probabilities, on_valid, bags[-1]) if bags else None
         if bags or splits.test:
             self.narrator.tell(comparison(found, together, bags, "test" if splits.test else "validation"))
         return {
@@ -213,13 +226,13 @@ class ClassifierJob:
 
     @staticmethod
     def _together(
-        encoded: EncodedSplits, probabilities: npt.NDArray[Any], network: TextClassifier, bag: BagResult
+        encoded: EncodedSplits, probabilities: npt.NDArray[Any], on_valid: npt.NDArray[Any], bag: BagResult
     ) -> float:
         valid = encoded.data.valid
         if not len(encoded.test):
             return accuracy_together(Predictions(probabilities, bag.probabilities, valid.labels))
         return accuracy_together(
-            Predictions(class_probabilities(network, valid), bag.valid_probabilities, valid.labels),
+            Predictions(on_valid, bag.valid_probabilities, valid.labels),
             Predictions(probabilities, bag.probabilities, encoded.test.labels),
         )
 
@@ -233,7 +246,9 @@ class ClassifierJob:
                 [tokenized(each.text, encoded.pipeline) for each in texts],
                 held.labels,
                 [tokenized(each.text, encoded.pipeline) for each in splits.valid],
+                encoded.data.valid.labels,
                 len(splits.labels),
+                refit=self.config.refit and bool(splits.test),
             )
         except ImportError:
             self.narrator.say(

@@ -11,7 +11,12 @@ from langmodel import __version__
 from langmodel.classification.classifier_file import SavedClassifier, load_classifier_file, save_classifier
 from langmodel.classification.config import ClassifierConfig
 from langmodel.classification.encoder import TextClassifier
-from langmodel.classification.progress import ClassifierObserver, EpochReport, RoundReport
+from langmodel.classification.progress import (
+    ClassifierObserver,
+    EpochReport,
+    RefitReport,
+    RoundReport,
+)
 from langmodel.classification.trainer import ClassifierTrainer
 from langmodel.configuration import typed_settings
 from langmodel.display.narration import Narrator
@@ -74,6 +79,15 @@ class ClassifierRunFiles(ClassifierObserver):
             f"{of_round}epoch {report.epoch}: validation accuracy {report.accuracy:.1%}, loss "
             f"{report.loss:.3f}, training loss {report.train_loss:.3f}"
             + (", best so far" if report.is_best else "")
+        )
+
+    def on_refit(self, report: RefitReport) -> None:
+        self.lock.verify()
+        if report.is_last:
+            save_classifier(self.directory / BEST, self._saved(self.trainer.network))
+        self.narrator.say(
+            f"training again with the validation texts, epoch {report.epoch} of {report.epochs}: "
+            f"training loss {report.train_loss:.3f}"
         )
 
     def on_round(self, report: RoundReport) -> None:

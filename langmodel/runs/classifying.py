@@ -122,6 +122,7 @@ def run_classifier_training(
     begun = options.resume and not options.folds
     if begun and ((output / LAST).exists() or not has_something(output)):
         config = resumed_config(saved_run(output), given, output)
+        given = config.to_dict()
     else:
         config = ClassifierConfig(**given)
     if config.semi in ("self-training", "both") and not options.unlabelled and options.labels is None:

@@ -19,7 +19,7 @@ from langmodel.network.windows import Windows
 from langmodel.storage.training_state import TrainingState
 from langmodel.training.progress import Progress
 
-ADDED = ("cycle_step",)
+ADDED = ("cycle_step", "refit")
 """Fields that states of older versions lack."""
 
 

@@ -9,6 +9,7 @@ import pytest
 from safetensors.torch import load_file
 
 import langmodel
+from langmodel.classification.config import PRESETS
 from langmodel.classification.trainer import ClassifierTrainer
 from langmodel.cli.main import run
 from langmodel.errors import ConfigError, ModelFileError
@@ -79,7 +80,7 @@ def test_the_page_shows_which_words_speak_for_the_label(trained, tmp_path, capsy
     assert "<script" not in page
 
 
-def test_long_texts_are_pooled_by_their_mean_unless_told_otherwise(tmp_path):
+def test_long_texts_are_pooled_by_their_mean_unless_told_otherwise(tmp_path, capsys):
     rows = [(label, f"a {word} film . " * 40) for label, word in (("good", "fine"), ("bad", "dull"))] * 6
     (tmp_path / "long").write_text("".join(f"{label} +++$+++ {text}\n" for label, text in rows))
     assert train(tmp_path / "long", tmp_path / "a", "--no-compare", "--epochs", "1") == 0
@@ -89,6 +90,7 @@ def test_long_texts_are_pooled_by_their_mean_unless_told_otherwise(tmp_path):
     )
     shapes = [langmodel.load_classifier(tmp_path / name).network.architecture.pooling for name in "ab"]
     assert shapes == [("mean",), ("max", "last")]
+    assert "what is not given follows --preset documents" in capsys.readouterr().err
     assert train(tmp_path / "long", tmp_path / "a", "--no-compare", "--epochs", "1", "--resume") == 0
 
 
@@ -131,6 +133,38 @@ def test_an_interrupted_run_goes_on_with_the_same_bits(films, tmp_path, monkeypa
     assert train(films, tmp_path / "cut", "--no-compare", "--resume") == 0
     for name in ("best.safetensors", "last.safetensors", "metrics.jsonl"):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+@pytest.mark.parametrize("at", [1, 20, 100, 104])
+def test_a_refit_learns_the_validation_texts_and_goes_on_with_the_same_bits(
+    films, unseen, tmp_path, monkeypatch, capsys, at
+):
+    more = ("--refit", "--test", str(unseen), "--no-compare", "--epochs", "2")
+    assert train(films, tmp_path / "whole", *more) == 0
+    said = capsys.readouterr().err
+    epochs = int(re.search(r"again with the validation texts, epoch 1 of (\d+)", said).group(1))
+    assert said.count("training again") == epochs
+    step = ClassifierTrainer._step
+
+    def interrupted(self, *arguments):
+        if self.progress.step == at:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(self, *arguments)
+
+    monkeypatch.setattr(ClassifierTrainer, "_step", interrupted)
+    assert train(films, tmp_path / "cut", *more) == 130
+    monkeypatch.undo()
+    assert train(films, tmp_path / "cut", *more, "--resume") == 0
+    for name in ("best.safetensors", "last.safetensors", "metrics.jsonl"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    plain = ("--test", str(unseen), "--no-compare", "--epochs", "2")
+    assert train(films, tmp_path / "plain", *plain) == 0
+    assert (tmp_path / "plain" / "metrics.jsonl").read_bytes() == (
+        tmp_path / "whole" / "metrics.jsonl"
+    ).read_bytes()
+    assert (tmp_path / "plain" / "best.safetensors").read_bytes() != (
+        tmp_path / "whole" / "best.safetensors"
+    ).read_bytes()
 
 
 def test_self_training_reports_each_round_and_resumes(films, unseen, tmp_path, capsys, monkeypatch):
@@ -283,6 +317,7 @@ def test_folds_print_mean_and_spread_and_go_on_after_an_interruption(films, tmp_
         (["--semi", "self-training"], "needs unlabelled texts"),
         (["--semi", "magic"], "not one of"),
         (["--l2", "0.1"], "add --dense"),
+        (["--refit", "--semi", "both"], "leave it out, or --semi"),
         (["--lm-loss", "0.1"], "add --from"),
         (["--labels", "500"], "--labels must be from 2"),
         (["--folds", "3", "--test", "x"], "holds out"),
@@ -349,6 +384,11 @@ def test_info_describes_a_classifier(trained, capsys):
     assert run(["info", str(trained)]) == 0
     said = capsys.readouterr().out
     assert "bad, good" in said and "classifier" in said
+
+
+def test_a_named_preset_leaves_nothing_to_that_of_documents():
+    for preset in PRESETS.values():
+        assert set(PRESETS["documents"].settings) <= set(preset.settings)
 
 
 @pytest.mark.parametrize("preset", ["keras-sentiment", "keras-imdb"])
