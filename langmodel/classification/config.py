@@ -23,6 +23,11 @@ class ClassifierConfig:
 
     cell: str = setting("lstm", "Recurrent cell.", choices=CELL_NAMES)
     embedding_size: int = setting(128, "Width of the word vectors.", least=1)
+    embedding_bound: float = setting(
+        0.1,
+        "Word vectors begin at random between this and its negative; a language model's are kept.",
+        above=0,
+    )
     hidden_size: tuple[int, ...] = setting((128,), "Units per layer: one number, or one per layer.", least=1)
     layers: int = setting(1, "Recurrent layers of each direction.", least=1)
     bidirectional: bool = setting(True, "Read the text from both ends.")
@@ -133,9 +138,11 @@ PRESETS = {
         {
             "cell": "gru",
             "hidden_size": (32,),
+            "embedding_bound": 0.02,
             "pooling": ("mean",),
             "batch_size": 16,
             "learning_rate": 1e-3,
+            "epochs": 6,
         },
     ),
     "keras-sentiment": ClassifierPreset(
@@ -143,6 +150,7 @@ PRESETS = {
         {
             "cell": "lstm",
             "embedding_size": 128,
+            "embedding_bound": 0.1,
             "hidden_size": (512,),
             "bidirectional": False,
             "pooling": ("last",),
@@ -162,6 +170,7 @@ PRESETS = {
         {
             "cell": "lstm",
             "embedding_size": 128,
+            "embedding_bound": 0.1,
             "hidden_size": (32,),
             "bidirectional": False,
             "pooling": ("last",),

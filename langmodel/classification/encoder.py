@@ -57,7 +57,10 @@ class TextClassifier(nn.Module):
     """
 
     def __init__(
-        self, architecture: ClassifierArchitecture, generator: torch.Generator | None = None
+        self,
+        architecture: ClassifierArchitecture,
+        generator: torch.Generator | None = None,
+        embedding_bound: float = EMBEDDING_BOUND,
     ) -> None:
         super().__init__()
         a = self.architecture = architecture
@@ -80,11 +83,11 @@ class TextClassifier(nn.Module):
         self.output = nn.Parameter(torch.empty(a.classes, a.dense_size or width))
         self.output_bias = nn.Parameter(torch.empty(a.classes))
         if not self.output.is_meta:
-            self._initialize(generator)
+            self._initialize(generator, embedding_bound)
 
-    def _initialize(self, generator: torch.Generator | None) -> None:
+    def _initialize(self, generator: torch.Generator | None, embedding_bound: float) -> None:
         for embedding in self.embeddings:
-            uniform_(embedding, EMBEDDING_BOUND, generator)
+            uniform_(embedding, embedding_bound, generator)
         for layers in self.stacks():
             for layer in layers:
                 layer.initialize(generator)

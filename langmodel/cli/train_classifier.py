@@ -34,6 +34,7 @@ GROUPS = {
     "Encoder": (
         "cell",
         "embedding_size",
+        "embedding_bound",
         "hidden_size",
         "layers",
         "bidirectional",

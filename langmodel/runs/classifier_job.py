@@ -157,7 +157,8 @@ class ClassifierJob:
                 reading_loss = ReadingLoss(models[0].network).to(choose_device(self.device))
                 groups[0] = [*groups[0], *reading_loss.parameters()]
         else:
-            network = TextClassifier(config.architecture(len(encoded.vocabulary), classes), generator)
+            architecture = config.architecture(len(encoded.vocabulary), classes)
+            network = TextClassifier(architecture, generator, config.embedding_bound)
         data = encoded.data
         if config.semi not in ("self-training", "both"):
             data = ClassifierData(data.train, data.valid)
