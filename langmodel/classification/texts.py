@@ -126,3 +126,12 @@ class EncodedTexts:
             batch.append(row)
         if batch:
             yield batch
+
+
+@dataclass(frozen=True)
+class ClassifierData:
+    """The encoded texts of a run. Unlabelled ones carry their true label where it is known, else -1."""
+
+    train: EncodedTexts
+    valid: EncodedTexts
+    unlabelled: EncodedTexts | None = None

@@ -23,9 +23,10 @@ from langmodel.classification.progress import (
     RefitReport,
     RoundReport,
 )
+from langmodel.classification.rates import group_rates
 from langmodel.classification.reading_loss import ReadingLoss
 from langmodel.classification.self_training import Taken, believed
-from langmodel.classification.texts import Batch, EncodedTexts
+from langmodel.classification.texts import Batch, ClassifierData, EncodedTexts
 from langmodel.errors import ConfigError, LangModelError
 from langmodel.network.dropout import Dropout, DropoutRates, step_seed
 from langmodel.storage.training_state import TrainingState
@@ -40,23 +41,8 @@ from langmodel.training.saved_state import (
 
 OPTIMIZER = OPTIMIZERS["adamw"]
 
-WARM_UP_SHARE = 0.1
-"""Part of the steps on labelled texts in which the rate rises; then it falls on half a cosine."""
-
 LEAST_STEPS = 50
 """Of an epoch: few texts are read again and again, until they make so many steps."""
-
-ROUND_SHARE = 0.1
-"""The rate of self-training, as a share of the highest one."""
-
-
-@dataclass(frozen=True)
-class ClassifierData:
-    """The encoded texts of a run. Unlabelled ones carry their true label where it is known, else -1."""
-
-    train: EncodedTexts
-    valid: EncodedTexts
-    unlabelled: EncodedTexts | None = None
 
 
 @dataclass
@@ -168,17 +154,10 @@ class ClassifierTrainer:
         return loss
 
     def _set_rates(self, batches: int) -> None:
-        """Of each group of parameters: by schedule, by depth, and 0 for those that are not thawed yet."""
-        p, config = self.progress, self.config
-        share = ROUND_SHARE
-        if not p.round:
-            steps = self._epochs() * batches
-            done = (p.epoch * batches + p.batch) / steps
-            share = min(1.0, (done * steps + 1) / (WARM_UP_SHARE * steps))
-            share *= 0.5 * (1 + math.cos(math.pi * done))
-        for depth, group in enumerate(self._optimizer.param_groups):
-            is_frozen = not p.round and p.epoch < config.thaw and depth > p.epoch
-            group["lr"] = 0.0 if is_frozen else config.learning_rate * share * config.layer_decay**depth
+        p, groups = self.progress, self._optimizer.param_groups
+        steps, done = self._epochs() * batches, p.epoch * batches + p.batch
+        for group, rate in zip(groups, group_rates(self.config, p, steps, done, len(groups)), strict=True):
+            group["lr"] = rate
 
     def _judge(self, observer: ClassifierObserver) -> None:
         """Epoch's end: validation, and the best weights so far."""

@@ -17,8 +17,7 @@ from langmodel.classification.labelled import (
     read_labelled,
     read_texts,
 )
-from langmodel.classification.texts import EncodedTexts, encode_text, own_pipeline, tokenized
-from langmodel.classification.trainer import ClassifierData
+from langmodel.classification.texts import ClassifierData, EncodedTexts, encode_text, own_pipeline, tokenized
 from langmodel.errors import ConfigError, CorpusError
 from langmodel.text.pipeline import Pipeline
 from langmodel.text.vocabulary import Vocabulary, build_vocabulary

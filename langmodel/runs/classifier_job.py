@@ -20,9 +20,9 @@ from langmodel.classification.labelled import Columns, stratified_parts
 from langmodel.classification.prediction import class_probabilities
 from langmodel.classification.reading_loss import ReadingLoss
 from langmodel.classification.referee import BagResult, bags_of_words
-from langmodel.classification.texts import EncodedTexts, tokenized
+from langmodel.classification.texts import ClassifierData, EncodedTexts, tokenized
 from langmodel.classification.together import Predictions, accuracy_together
-from langmodel.classification.trainer import ClassifierData, ClassifierTrainer
+from langmodel.classification.trainer import ClassifierTrainer
 from langmodel.display.classifier_reports import comparison, spread
 from langmodel.display.narration import Narrator, Silent
 from langmodel.errors import ConfigError, InputError

@@ -11,8 +11,8 @@ from training import zipf_ids
 
 from langmodel.classification.config import PRESETS, ClassifierConfig
 from langmodel.classification.encoder import TextClassifier
-from langmodel.classification.texts import EncodedTexts
-from langmodel.classification.trainer import ClassifierData, ClassifierTrainer
+from langmodel.classification.texts import ClassifierData, EncodedTexts
+from langmodel.classification.trainer import ClassifierTrainer
 
 VOCABULARY, LENGTH, TEXTS = 20_000, 40, 2_048
 
