@@ -57,7 +57,7 @@ class Plan:
             else ""
         )
         return (
-            f"plan for {self.minutes:g} minutes at {self.tokens_per_second:,.0f} words/s: "
+            f"plan for {self.minutes:g} minutes at {self.tokens_per_second:,.0f} tokens/s: "
             f"{self.config.epochs:g} epochs (to repeat it: --epochs {self.config.epochs:g}{every} "
             f"--patience {self.config.patience}){short}"
         )
@@ -111,7 +111,7 @@ def plan_left(run: Mapping[str, Any], trainer: Trainer) -> str:
         return ""
     left = (trainer.total_tokens - trainer.progress.tokens) / speed / 60
     return (
-        f"planned for {minutes:g} minutes; about {left:.1f} are left at that plan's {speed:,.0f} words/s "
+        f"planned for {minutes:g} minutes; about {left:.1f} are left at that plan's {speed:,.0f} tokens/s "
         "(--max-minutes stops earlier)"
     )
 

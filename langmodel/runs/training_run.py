@@ -114,7 +114,7 @@ class TrainingRun(Observer):
         judged = "" if valid is None else f"validation perplexity {shown_perplexity(valid.loss)}, "
         self.say(
             f"epoch {evaluation.tokens / self.tokens_per_epoch:.3g}: {judged}training perplexity "
-            f"{shown_perplexity(evaluation.train_loss)}, {rate:,.0f} words/s"
+            f"{shown_perplexity(evaluation.train_loss)}, {rate:,.0f} tokens/s"
             + (", best so far" if evaluation.is_best else "")
         )
         if not self.config.backward:

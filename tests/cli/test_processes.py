@@ -116,7 +116,7 @@ def test_a_terminal_shows_a_bar_with_loss_perplexity_and_speed(corpus, tmp_path,
     os.close(ours)
     assert process.wait(timeout=60) == 0
     bar = shown.decode()
-    for part in ("training:", "loss ", "perplexity ", "words/s"):
+    for part in ("training:", "loss ", "perplexity ", "tokens/s"):
         assert part in bar
 
 
