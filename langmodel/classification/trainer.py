@@ -283,7 +283,10 @@ class ClassifierTrainer:
                 self._taken = Taken(rows, labels)
                 self._texts()
             if self.progress.refit:
-                self._before_refit = state.tensors["before_refit"].numpy()
+                self._before_refit = state.tensors["before_refit"].double().cpu().numpy()
+                shape = (len(self.data.valid), self.network.architecture.classes)
+                if self._before_refit.shape != shape or not self.progress.best_epoch:
+                    raise ValueError("its refit is malformed")
             restore_optimizer(state, self._optimizer, self._in_order(), OPTIMIZER.moments)
             if self.reading_loss is not None:
                 self.reading_loss.load_state_dict(named(state, "reading."))
