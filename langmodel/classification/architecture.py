@@ -11,6 +11,8 @@ POOLING_NAMES = ("last", "mean", "max")
 
 MAX_CLASSES = 100_000
 
+MAX_NETWORKS = 100
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierArchitecture:
@@ -31,6 +33,8 @@ class ClassifierArchitecture:
     """Each direction has word vectors of its own, as two language models have; else they share them."""
     dense_size: int = 0
     """Units of a layer with ReLU before the output; 0: none."""
+    networks: int = 1
+    """Networks of this shape, whose probabilities are averaged."""
 
     def __post_init__(self) -> None:
         if self.cell not in CELL_NAMES:
@@ -41,6 +45,8 @@ class ClassifierArchitecture:
             raise ConfigError(f"classes must be between 2 and {MAX_CLASSES:,}, got {self.classes}")
         if not 1 <= len(self.hidden_sizes) <= MAX_LAYERS:
             raise ConfigError(f"layers must be between 1 and {MAX_LAYERS}, got {len(self.hidden_sizes)}")
+        if not 1 <= self.networks <= MAX_NETWORKS:
+            raise ConfigError(f"networks must be between 1 and {MAX_NETWORKS}, got {self.networks}")
         for size in (self.embedding_size, *self.hidden_sizes, self.dense_size or 1):
             if not 1 <= size <= MAX_SIZE:
                 raise ConfigError(f"layer sizes must be between 1 and {MAX_SIZE}, got {size}")
@@ -55,13 +61,18 @@ class ClassifierArchitecture:
         return len(self.directions) * len(self.pooling) * self.hidden_sizes[-1]
 
     def to_dict(self) -> dict[str, Any]:
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+        """`networks` is left out where there is one, as in files from before there could be more."""
+        values = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+        if self.networks == 1:
+            del values["networks"]
+        return values
 
     @classmethod
     def from_dict(cls, data: Any) -> "ClassifierArchitecture":
         """Raises ConfigError unless `data` is what `to_dict` gives."""
         lists = {"hidden_sizes": int, "directions": str, "pooling": str}
         types = {field.name: field.type for field in fields(cls)}
+        data = {"networks": 1, **data} if isinstance(data, dict) else data
         if not isinstance(data, dict) or set(data) != set(types):
             raise ConfigError("architecture: fields are missing or unknown")
         for name, value in data.items():

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from langmodel.classification.architecture import POOLING_NAMES, ClassifierArchitecture
+from langmodel.classification.architecture import MAX_NETWORKS, POOLING_NAMES, ClassifierArchitecture
 from langmodel.configuration import check_settings, setting
 from langmodel.errors import ConfigError
 from langmodel.network.architecture import CELL_NAMES, DIRECTIONS
@@ -42,6 +42,9 @@ class ClassifierConfig:
         (0.5,), "On input, between layers, on what is pooled: one rate, or three.", least=0, under=1
     )
     word_dropout: float = setting(0.1, "Dropout of whole vocabulary words.", least=0, under=1)
+    networks: int = setting(
+        1, "Train so many networks and average their probabilities.", least=1, most=MAX_NETWORKS
+    )
     vocabulary_size: int = setting(20_000, "Rows, including the three special tokens.", least=4)
     min_count: int = setting(1, "A rarer word counts as unknown.", least=1)
     max_words: int = setting(0, "Cut texts after this many words; 0: never.", least=0)
@@ -87,6 +90,8 @@ class ClassifierConfig:
             raise ConfigError(f"{len(self.hidden_size)} hidden sizes for {self.layers} layers")
         if self.l2 and not self.dense:
             raise ConfigError("--l2 is for the dense layer: add --dense, or leave it out")
+        if self.lm_loss and self.networks > 1:
+            raise ConfigError("--lm-loss is for one network: leave it out, or --networks")
         if self.refit and self.semi in ("self-training", "both"):
             raise ConfigError("--refit learns from labels alone: leave it out, or --semi self-training")
         self.architecture(vocabulary_size=8_000, classes=2)
@@ -118,6 +123,7 @@ class ClassifierConfig:
             directions=DIRECTIONS if self.bidirectional else DIRECTIONS[:1],
             pooling=self.pooling,
             dense_size=max(1, self.hidden_sizes[-1] // 2) if self.dense else 0,
+            networks=self.networks,
         )
 
     def to_dict(self) -> dict[str, Any]:

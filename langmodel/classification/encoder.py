@@ -4,6 +4,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import cast
 
 import torch
@@ -54,6 +55,7 @@ class TextClassifier(nn.Module):
     """Word vectors, a stack of recurrent layers for each direction, pooling, and a softmax over classes.
 
     Weights are drawn at construction from `generator`; the same generator state gives the same network.
+    Where the architecture has several networks, this is the first of them, and what it says is their mean.
     """
 
     def __init__(
@@ -84,6 +86,9 @@ class TextClassifier(nn.Module):
         self.output_bias = nn.Parameter(torch.empty(a.classes))
         if not self.output.is_meta:
             self._initialize(generator, embedding_bound)
+        self.others = nn.ModuleList(
+            TextClassifier(replace(a, networks=1), generator, embedding_bound) for _ in range(a.networks - 1)
+        )
 
     def _initialize(self, generator: torch.Generator | None, embedding_bound: float) -> None:
         for embedding in self.embeddings:
@@ -101,6 +106,15 @@ class TextClassifier(nn.Module):
     def stacks(self) -> list[list[RecurrentLayer]]:
         """The layers of each direction, first to last."""
         return [cast(list[RecurrentLayer], list(cast(nn.ModuleList, stack))) for stack in self.directions]
+
+    @property
+    def networks(self) -> list["TextClassifier"]:
+        """This one and the others, each for itself."""
+        return [self, *cast("list[TextClassifier]", list(self.others))]
+
+    def own_parameters(self) -> list[nn.Parameter]:
+        """Without those of the others."""
+        return [p for name, p in self.named_parameters() if not name.startswith("others.")]
 
     @property
     def device(self) -> torch.device:
@@ -139,6 +153,13 @@ class TextClassifier(nn.Module):
             pooled_BP = torch.relu(linear(pooled_BP, self.dense, self.dense_bias))
         return linear(pooled_BP, self.output, self.output_bias)
 
-    def forward(self, ids_TB: Tensor, lengths_B: Tensor, dropout: Dropout = NO_DROPOUT) -> Tensor:
-        """Unnormalised log-probabilities of the classes of each text, shape (B, C)."""
+    def alone(self, ids_TB: Tensor, lengths_B: Tensor, dropout: Dropout = NO_DROPOUT) -> Tensor:
+        """What this network says without the others; as of `forward`."""
         return self.classes(self.pooled(self.hidden_states(ids_TB, lengths_B, dropout), lengths_B), dropout)
+
+    def forward(self, ids_TB: Tensor, lengths_B: Tensor) -> Tensor:
+        """Unnormalised log-probabilities of the classes of each text, shape (B, C)."""
+        if not self.others:
+            return self.alone(ids_TB, lengths_B)
+        each = [torch.log_softmax(network.alone(ids_TB, lengths_B), 1) for network in self.networks]
+        return torch.logsumexp(torch.stack(each), 0)  # of the sum: a mean but for a constant

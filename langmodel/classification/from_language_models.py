@@ -60,10 +60,15 @@ def architecture_from(
 
 
 def begin_with(network: TextClassifier, models: Sequence[SavedModel]) -> list[list[Parameter]]:
-    """Give the network the models' word vectors and layers; its parameters from the top down, by depth.
+    """Give every network the models' word vectors and layers; the parameters from the top down, by depth.
 
-    A model without biases leaves the network's at zero.
+    A model without biases leaves the networks' at zero.
     """
+    by_network = [_begin_one(each, models) for each in network.networks]
+    return [[p for group in groups for p in group] for groups in zip(*by_network, strict=True)]
+
+
+def _begin_one(network: TextClassifier, models: Sequence[SavedModel]) -> list[list[Parameter]]:
     with torch.no_grad():
         for embedding, model in zip(network.embeddings, models, strict=True):
             embedding.copy_(model.network.word_vectors(torch.arange(len(embedding))))
@@ -76,7 +81,7 @@ def begin_with(network: TextClassifier, models: Sequence[SavedModel]) -> list[li
     top = [
         parameter
         for name, parameter in network.named_parameters()
-        if not name.startswith(("embeddings.", "directions."))
+        if not name.startswith(("embeddings.", "directions.", "others."))
     ]
     by_depth = zip(*network.stacks(), strict=True)
     groups = [[p for layer in layers for p in layer.parameters()] for layers in by_depth]

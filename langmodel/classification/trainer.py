@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.nn import functional as F
 
@@ -130,17 +130,10 @@ class ClassifierTrainer:
         return train.joined(self.data.unlabelled.subset(self._taken.rows).relabelled(self._taken.labels))
 
     def _step(self, batch: Batch, batches: int, generator: torch.Generator) -> float:
-        network, config = self.network, self.config
-        dropout = Dropout(self._rates, generator)
-        outputs = network.hidden_states(batch.ids_TB, batch.lengths_B, dropout)
-        logits_BC = network.classes(network.pooled(outputs, batch.lengths_B), dropout)
-        nll = F.cross_entropy(logits_BC, batch.labels_B)
-        total = nll
-        if config.l2 and network.dense is not None:
-            total = total + config.l2 * network.dense.square().mean()
-        if self.reading_loss is not None:
-            total = total + config.lm_loss * self.reading_loss(outputs, batch)
-        loss = float(nll.detach())
+        networks = self.network.networks
+        losses = [self._losses(network, batch, Dropout(self._rates, generator)) for network in networks]
+        total = sum((each for each, _ in losses[1:]), losses[0][0])
+        loss = sum(float(nll.detach()) for _, nll in losses) / len(networks)
         if not math.isfinite(loss):
             raise LangModelError(
                 f"the loss is not finite at step {self.progress.step:,}; lower --learning-rate"
@@ -148,10 +141,24 @@ class ClassifierTrainer:
         self._set_rates(batches)
         self._optimizer.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
-        if config.clip:
-            torch.nn.utils.clip_grad_norm_(self.trained_parameters(), config.clip)
+        if self.config.clip:
+            reading = [] if self.reading_loss is None else list(self.reading_loss.parameters())
+            for network in networks:
+                nn.utils.clip_grad_norm_([*network.own_parameters(), *reading], self.config.clip)
         self._optimizer.step()
         return loss
+
+    def _losses(self, network: TextClassifier, batch: Batch, dropout: Dropout) -> tuple[Tensor, Tensor]:
+        """Of one network: what it minimises, and the part of it that is -log p of the labels, in nats."""
+        outputs = network.hidden_states(batch.ids_TB, batch.lengths_B, dropout)
+        logits_BC = network.classes(network.pooled(outputs, batch.lengths_B), dropout)
+        nll = F.cross_entropy(logits_BC, batch.labels_B)
+        total = nll
+        if self.config.l2 and network.dense is not None:
+            total = total + self.config.l2 * network.dense.square().mean()
+        if self.reading_loss is not None:
+            total = total + self.config.lm_loss * self.reading_loss(outputs, batch)
+        return total, nll
 
     def _set_rates(self, batches: int) -> None:
         p, groups = self.progress, self._optimizer.param_groups
@@ -296,5 +303,5 @@ class ClassifierTrainer:
             ) from None
 
 
-def _copy(module: nn.Module) -> dict[str, torch.Tensor]:
+def _copy(module: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.clone() for name, tensor in module.state_dict().items()}

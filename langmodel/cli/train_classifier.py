@@ -40,6 +40,7 @@ GROUPS = {
         "bidirectional",
         "pooling",
         "dense",
+        "networks",
         "vocabulary_size",
         "min_count",
         "max_words",

@@ -59,7 +59,7 @@ def classifier_report(path: Path, saved: SavedClassifier) -> str:
             ("classifier", str(path)),
             ("labels", shown),
             (
-                "network",
+                "network" if a.networks == 1 else f"{a.networks} networks",
                 f"{' and '.join(a.directions)} {a.cell.upper()}, "
                 f"layers {' + '.join(map(str, a.hidden_sizes))}, embedding {a.embedding_size}, "
                 f"{' + '.join(a.pooling)} pooled, {saved.network.parameter_count:,} parameters",

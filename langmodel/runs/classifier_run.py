@@ -156,7 +156,8 @@ class ClassifierRunFiles(ClassifierObserver):
         a = network.architecture
         layers = " + ".join(map(str, a.hidden_sizes))
         self.narrator.say(
-            f"{a.cell.upper()} {layers}, {' and '.join(a.directions)}, embedding {a.embedding_size}, "
+            (f"{a.networks} networks: " if a.networks > 1 else "")
+            + f"{a.cell.upper()} {layers}, {' and '.join(a.directions)}, embedding {a.embedding_size}, "
             f"{' + '.join(a.pooling)} pooled, {network.parameter_count:,} parameters, on {network.device}"
         )
         self.write_run(finished=False)

@@ -167,6 +167,33 @@ def test_a_refit_learns_the_validation_texts_and_goes_on_with_the_same_bits(
     ).read_bytes()
 
 
+def test_several_networks_learn_side_by_side_and_go_on_with_the_same_bits(
+    films, unseen, tmp_path, monkeypatch, capsys
+):
+    more = ("--networks", "3", "--no-compare", "--epochs", "2")
+    assert train(films, tmp_path / "whole", *more) == 0
+    assert "3 networks: LSTM 8" in capsys.readouterr().err
+    step = ClassifierTrainer._step
+
+    def interrupted(self, *arguments):
+        if self.progress.step == 60:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(self, *arguments)
+
+    monkeypatch.setattr(ClassifierTrainer, "_step", interrupted)
+    assert train(films, tmp_path / "cut", *more) == 130
+    monkeypatch.undo()
+    assert train(films, tmp_path / "cut", *more, "--resume") == 0
+    for name in ("best.safetensors", "metrics.jsonl"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    found = langmodel.load_classifier(tmp_path / "whole")
+    weights = [network.output for network in found.network.networks]
+    assert len(weights) == 3 and not weights[0].equal(weights[1])
+    assert found.evaluate(str(unseen)).accuracy > 0.95
+    assert run(["info", str(tmp_path / "whole")]) == 0
+    assert "3 networks" in capsys.readouterr().out
+
+
 def test_self_training_reports_each_round_and_resumes(films, unseen, tmp_path, capsys, monkeypatch):
     few = (
         "--labels",
@@ -242,7 +269,7 @@ def test_pretraining_on_all_texts_both_ways_and_the_models_refuse_what_is_not_th
         langmodel.load_classifier(models / "forward")
     assert run(["info", str(models / "backward")]) == 0
     assert "read backward" in capsys.readouterr().out
-    two = ("--from", str(models / "backward"), "--from", str(models / "forward"))
+    two = ("--networks", "2", "--from", str(models / "backward"), "--from", str(models / "forward"))
     assert train(films, tmp_path / "two", *two, "--no-compare") == 0
     assert langmodel.load_classifier(tmp_path / "two").network.architecture.own_embeddings
 
@@ -317,6 +344,7 @@ def test_folds_print_mean_and_spread_and_go_on_after_an_interruption(films, tmp_
         (["--semi", "self-training"], "needs unlabelled texts"),
         (["--semi", "magic"], "not one of"),
         (["--l2", "0.1"], "add --dense"),
+        (["--networks", "2", "--semi", "pretrain", "--lm-loss", "1"], "is for one network"),
         (["--refit", "--semi", "both"], "leave it out, or --semi"),
         (["--lm-loss", "0.1"], "add --from"),
         (["--labels", "500"], "--labels must be from 2"),

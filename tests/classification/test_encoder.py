@@ -148,3 +148,37 @@ def test_an_architecture_survives_json_and_nothing_else_does():
     for wrong in ({}, {**architecture.to_dict(), "cell": 3}, {**architecture.to_dict(), "pooling": "max"}):
         with pytest.raises(ConfigError):
             ClassifierArchitecture.from_dict(wrong)
+
+
+def test_several_networks_say_the_mean_of_what_each_says():
+    network = make(networks=3)
+    data = texts(6, 4, 9)
+    batch = data.batch([0, 1, 2])
+    each = [torch.softmax(one.alone(batch.ids_TB, batch.lengths_B), 1) for one in network.networks]
+    assert not torch.allclose(each[0], each[1]) and not torch.allclose(each[1], each[2])
+    mean = torch.stack(each).mean(0).detach().numpy()
+    assert np.allclose(class_probabilities(network, data), mean, atol=1e-12)
+
+
+def test_the_first_of_several_networks_begins_as_a_single_one_does():
+    one, three = (
+        TextClassifier(
+            ClassifierArchitecture(vocabulary_size=11, classes=3, networks=n),
+            torch.Generator().manual_seed(1),
+        )
+        for n in (1, 3)
+    )
+    begun = three.state_dict()
+    assert all(torch.equal(tensor, begun[name]) for name, tensor in one.state_dict().items())
+    assert len(three.own_parameters()) == len(list(one.parameters()))
+    assert three.parameter_count == 3 * one.parameter_count
+
+
+def test_a_shape_of_before_there_could_be_several_networks_is_read():
+    one = ClassifierArchitecture(vocabulary_size=11, classes=3)
+    assert "networks" not in one.to_dict()
+    assert ClassifierArchitecture.from_dict(one.to_dict()) == one
+    three = ClassifierArchitecture(vocabulary_size=11, classes=3, networks=3)
+    assert ClassifierArchitecture.from_dict(three.to_dict()) == three
+    with pytest.raises(ConfigError, match="networks must be between 1 and 100"):
+        ClassifierArchitecture(vocabulary_size=11, classes=3, networks=0)
