@@ -212,7 +212,7 @@ class ClassifierJob:
         self.narrator.tell(
             f"best validation accuracy {best.best_accuracy:.1%}, "
             + (f"in round {best.best_round}" if best.best_round else f"after epoch {best.best_epoch}")
-            + (", before the validation texts were learnt as well" if best.refit else "")
+            + ("; the final network has learnt from the validation texts too" if best.refit else "")
         )
         bags = self._bags(splits, encoded, texts, held) if self.options.compare else []
         together = self._together(encoded, probabilities, on_valid, bags[-1]) if bags else None
