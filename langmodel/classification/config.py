@@ -96,12 +96,18 @@ class ClassifierConfig:
             raise ConfigError("--refit learns from labels alone: leave it out, or --semi self-training")
         self.architecture(vocabulary_size=8_000, classes=2)
 
-    def suited(self, mean_words: float, given: Collection[str]) -> "ClassifierConfig":
-        """For texts of so many words: documents get the settings of their preset that were not given."""
+    def suited(
+        self, mean_words: float, given: Collection[str], *, from_models: bool = False
+    ) -> "ClassifierConfig":
+        """For texts of so many words: documents get the settings of their preset that were not given.
+
+        Of those, a network that begins with language models takes only SUITED_TO_MODELS.
+        """
         if mean_words <= DOCUMENT_WORDS:
             return self
         preset = PRESETS[DOCUMENTS].settings
-        return replace(self, **{name: value for name, value in preset.items() if name not in given})
+        names = {*(SUITED_TO_MODELS if from_models else preset)}.difference(given)
+        return replace(self, **{name: preset[name] for name in names})
 
     @property
     def hidden_sizes(self) -> tuple[int, ...]:
@@ -137,6 +143,9 @@ class ClassifierPreset:
 
 
 DOCUMENTS = "documents"
+
+SUITED_TO_MODELS = ("pooling", "batch_size")
+"""Of that preset, what a network that begins with language models takes: their vectors need a higher rate."""
 
 PRESETS = {
     DOCUMENTS: ClassifierPreset(

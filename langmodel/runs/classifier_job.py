@@ -104,7 +104,7 @@ class ClassifierJob:
                 return stopped.exit_code
             language = (models[0].vocabulary, models[0].pipeline) if models else None
             encoded = encode_splits(splits, self.config, language)
-            job = replace(self, config=self._suited(encoded))
+            job = replace(self, config=self._suited(encoded, from_models=bool(models)))
             files = ClassifierRunFiles(
                 directory,
                 lock,
@@ -120,9 +120,9 @@ class ClassifierJob:
                 job._restore(files, directory)
             return job._run(files, splits, encoded)
 
-    def _suited(self, encoded: EncodedSplits) -> ClassifierConfig:
+    def _suited(self, encoded: EncodedSplits, *, from_models: bool) -> ClassifierConfig:
         mean_words = encoded.data.train.mean_length
-        config = self.config.suited(mean_words, self.given)
+        config = self.config.suited(mean_words, self.given, from_models=from_models)
         if config != self.config:
             self.narrator.say(
                 f"{mean_words:.0f} words per text on average: what is not given follows --preset {DOCUMENTS}"

@@ -9,7 +9,7 @@ import pytest
 from safetensors.torch import load_file
 
 import langmodel
-from langmodel.classification.config import PRESETS
+from langmodel.classification.config import PRESETS, ClassifierConfig
 from langmodel.classification.trainer import ClassifierTrainer
 from langmodel.cli.main import run
 from langmodel.errors import ConfigError, ModelFileError
@@ -412,6 +412,17 @@ def test_info_describes_a_classifier(trained, capsys):
     assert run(["info", str(trained)]) == 0
     said = capsys.readouterr().out
     assert "bad, good" in said and "classifier" in said
+
+
+def test_documents_that_begin_with_a_language_model_keep_its_shape_and_the_higher_rate():
+    plain = ClassifierConfig()
+    alone, begun = (
+        plain.suited(800, {"batch_size"}, from_models=from_models) for from_models in (False, True)
+    )
+    assert (alone.cell, alone.learning_rate, alone.pooling) == ("gru", 1e-3, ("mean",))
+    assert (begun.cell, begun.learning_rate, begun.pooling) == ("lstm", 3e-3, ("mean",))
+    assert alone.batch_size == begun.batch_size == plain.batch_size
+    assert plain.suited(800, ()).batch_size == 16 and plain.suited(100, ()) == plain
 
 
 def test_a_named_preset_leaves_nothing_to_that_of_documents():
