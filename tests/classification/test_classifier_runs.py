@@ -39,6 +39,18 @@ def train(films, output, *more: str) -> int:
     return run(["train-classifier", str(films), "-o", str(output), *SMALL, *more])
 
 
+def interrupt_at(monkeypatch, at: int) -> None:
+    """Ctrl-C before that step, until `monkeypatch.undo()`."""
+    step = ClassifierTrainer._step
+
+    def interrupted(self, *arguments):
+        if self.progress.step == at:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(self, *arguments)
+
+    monkeypatch.setattr(ClassifierTrainer, "_step", interrupted)
+
+
 @pytest.fixture
 def trained(films, tmp_path, capsys):
     assert train(films, tmp_path / "run", "--no-compare") == 0
@@ -120,14 +132,7 @@ def test_the_same_seed_gives_the_same_bytes_and_python_gives_those_of_the_comman
 @pytest.mark.parametrize("at", [1, 7, 8, 20])
 def test_an_interrupted_run_goes_on_with_the_same_bits(films, tmp_path, monkeypatch, at):
     assert train(films, tmp_path / "whole", "--no-compare") == 0
-    step = ClassifierTrainer._step
-
-    def interrupted(self, *arguments):
-        if self.progress.step == at:
-            os.kill(os.getpid(), signal.SIGINT)
-        return step(self, *arguments)
-
-    monkeypatch.setattr(ClassifierTrainer, "_step", interrupted)
+    interrupt_at(monkeypatch, at)
     assert train(films, tmp_path / "cut", "--no-compare") == 130
     monkeypatch.undo()
     assert train(films, tmp_path / "cut", "--no-compare", "--resume") == 0
@@ -144,14 +149,7 @@ def test_a_refit_learns_the_validation_texts_and_goes_on_with_the_same_bits(
     said = capsys.readouterr().err
     epochs = int(re.search(r"again with the validation texts, epoch 1 of (\d+)", said).group(1))
     assert said.count("training again") == epochs
-    step = ClassifierTrainer._step
-
-    def interrupted(self, *arguments):
-        if self.progress.step == at:
-            os.kill(os.getpid(), signal.SIGINT)
-        return step(self, *arguments)
-
-    monkeypatch.setattr(ClassifierTrainer, "_step", interrupted)
+    interrupt_at(monkeypatch, at)
     assert train(films, tmp_path / "cut", *more) == 130
     monkeypatch.undo()
     assert train(films, tmp_path / "cut", *more, "--resume") == 0
@@ -173,14 +171,7 @@ def test_several_networks_learn_side_by_side_and_go_on_with_the_same_bits(
     more = ("--networks", "3", "--no-compare", "--epochs", "2")
     assert train(films, tmp_path / "whole", *more) == 0
     assert "3 networks: LSTM 8" in capsys.readouterr().err
-    step = ClassifierTrainer._step
-
-    def interrupted(self, *arguments):
-        if self.progress.step == 60:
-            os.kill(os.getpid(), signal.SIGINT)
-        return step(self, *arguments)
-
-    monkeypatch.setattr(ClassifierTrainer, "_step", interrupted)
+    interrupt_at(monkeypatch, 60)
     assert train(films, tmp_path / "cut", *more) == 130
     monkeypatch.undo()
     assert train(films, tmp_path / "cut", *more, "--resume") == 0
