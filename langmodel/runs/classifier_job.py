@@ -205,8 +205,9 @@ class ClassifierJob:
         on = "test" if splits.test else "valid"
         held, texts = (encoded.test, splits.test) if splits.test else (encoded.data.valid, splits.valid)
         trainer = files.trainer
-        on_valid = trainer.validation_probabilities()
-        probabilities = class_probabilities(trainer.network, held) if splits.test else on_valid
+        probabilities = (
+            class_probabilities(trainer.network, held) if splits.test else trainer.validation_probabilities()
+        )
         found = judge(probabilities, held.labels, splits.labels)
         best = trainer.progress
         self.narrator.tell(
@@ -215,7 +216,7 @@ class ClassifierJob:
             + ("; the final network has learnt from the validation texts too" if best.refit else "")
         )
         bags = self._bags(splits, encoded, texts, held) if self.options.compare else []
-        together = self._together(encoded, probabilities, on_valid, bags[-1]) if bags else None
+        together = self._together(encoded, probabilities, trainer, bags[-1]) if bags else None
         if bags or splits.test:
             self.narrator.tell(comparison(found, together, bags, "test" if splits.test else "validation"))
         return {
@@ -227,13 +228,13 @@ class ClassifierJob:
 
     @staticmethod
     def _together(
-        encoded: EncodedSplits, probabilities: npt.NDArray[Any], on_valid: npt.NDArray[Any], bag: BagResult
+        encoded: EncodedSplits, probabilities: npt.NDArray[Any], trainer: ClassifierTrainer, bag: BagResult
     ) -> float:
         valid = encoded.data.valid
         if not len(encoded.test):
             return accuracy_together(Predictions(probabilities, bag.probabilities, valid.labels))
         return accuracy_together(
-            Predictions(on_valid, bag.valid_probabilities, valid.labels),
+            Predictions(trainer.validation_probabilities(), bag.valid_probabilities, valid.labels),
             Predictions(probabilities, bag.probabilities, encoded.test.labels),
         )
 
