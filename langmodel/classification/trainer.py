@@ -161,8 +161,9 @@ class ClassifierTrainer:
         return total, nll
 
     def _set_rates(self, batches: int) -> None:
+        """A refit has the rates of the epochs it repeats, so it ends where the best epoch did."""
         p, groups = self.progress, self._optimizer.param_groups
-        steps, done = self._epochs() * batches, p.epoch * batches + p.batch
+        steps, done = self.config.epochs * batches, p.epoch * batches + p.batch
         for group, rate in zip(groups, group_rates(self.config, p, steps, done, len(groups)), strict=True):
             group["lr"] = rate
 

@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 
 import langmodel
 from langmodel.classification.config import PRESETS, ClassifierConfig
+from langmodel.classification.rates import group_rates
 from langmodel.classification.trainer import ClassifierTrainer
 from langmodel.cli.main import run
 from langmodel.errors import ConfigError, ModelFileError
@@ -163,6 +164,22 @@ def test_a_refit_learns_the_validation_texts_and_goes_on_with_the_same_bits(
     assert (tmp_path / "plain" / "best.safetensors").read_bytes() != (
         tmp_path / "whole" / "best.safetensors"
     ).read_bytes()
+
+
+def test_a_refit_ends_with_the_rate_at_which_the_best_epoch_ended(films, unseen, tmp_path, monkeypatch):
+    rates: dict[tuple[int, int], float] = {}
+
+    def observed(config, progress, *others):
+        found = group_rates(config, progress, *others)
+        rates[progress.refit, progress.epoch] = found[0]
+        return found
+
+    monkeypatch.setattr("langmodel.classification.trainer.group_rates", observed)
+    monkeypatch.setattr(ClassifierTrainer, "_is_better", lambda self, *_: self.progress.epoch == 1)
+    more = ("--refit", "--test", str(unseen), "--no-compare", "--epochs", "4")
+    assert train(films, tmp_path / "run", *more) == 0
+    assert sorted(rates) == [(0, 0), (0, 1), (0, 2), (0, 3), (1, 0), (1, 1)]
+    assert rates[1, 1] == pytest.approx(rates[0, 1], rel=0.02)
 
 
 def test_several_networks_learn_side_by_side_and_go_on_with_the_same_bits(
