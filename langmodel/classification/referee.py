@@ -1,4 +1,4 @@
-"""A bag of words on the same texts, to compare a classifier with: naive Bayes and NB-SVM, by scikit-learn.
+"""Bags of words on the same texts, to compare a classifier with: naive Bayes and NB-SVMs, by scikit-learn.
 
 Wang and Manning (2012), Baselines and Bigrams: words and pairs of words, each counted once per text.
 """
@@ -14,10 +14,25 @@ import numpy.typing as npt
 from langmodel.intervals import Interval, wilson_interval
 
 SMOOTHING = 1.0
-INTERPOLATION = 0.25
-"""NB-SVM's β: this share of the weights is the SVM's own, the rest their mean size."""
 
-SVM_COST = 1.0
+
+@dataclass(frozen=True)
+class NBSVM:
+    """A linear SVM on words and pairs, each weighted by its log-count ratio."""
+
+    cost: float
+    """The SVM's C."""
+    interpolation: float
+    """The paper's β: this share of the weights is the SVM's own, the rest their mean size."""
+    unit_length: bool
+    """Whether the weighted features of a text are scaled to a Euclidean norm of one."""
+
+
+NB_SVMS = {
+    "NB-SVM": NBSVM(cost=1.0, interpolation=0.25, unit_length=False),
+    "unit-length NB-SVM": NBSVM(cost=10.0, interpolation=1.0, unit_length=True),
+}
+"""The paper's own, and one in which a long text counts no more than a short one: better on documents."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +68,7 @@ def bags_of_words(
     *,
     refit: bool = False,
 ) -> list[BagResult]:
-    """Multinomial naive Bayes and NB-SVM, learnt from tokenized texts and tried on others.
+    """Multinomial naive Bayes and every one of NB_SVMS, learnt from tokenized texts and tried on others.
 
     With `refit`, what they say of the held-out texts is learnt from the validation texts too. Raises
     ImportError where scikit-learn is missing.
@@ -80,23 +95,32 @@ def _learnt(
     bayes = MultinomialNB(alpha=SMOOTHING).fit(x, labels)
     probabilities = np.zeros((x_others.shape[0], classes))
     probabilities[:, bayes.classes_] = bayes.predict_proba(x_others)
-    return {"naive Bayes": probabilities, "NB-SVM": _nb_svm(x, labels, x_others, classes)}
+    found = {"naive Bayes": probabilities}
+    return found | {
+        name: _nb_svm(settings, x, labels, x_others, classes) for name, settings in NB_SVMS.items()
+    }
 
 
-def _nb_svm(x: Any, labels: npt.NDArray[Any], x_held_out: Any, classes: int) -> npt.NDArray[np.float64]:
-    """One class against the rest: an SVM on features weighted by their log-count ratio."""
+def _nb_svm(
+    settings: NBSVM, x: Any, labels: npt.NDArray[Any], x_others: Any, classes: int
+) -> npt.NDArray[np.float64]:
+    """One class against the rest; probabilities of the other texts, shape (N, C)."""
+    from sklearn.preprocessing import normalize
     from sklearn.svm import LinearSVC
 
-    margins = np.full((x_held_out.shape[0], classes), -np.inf)
+    margins = np.full((x_others.shape[0], classes), -np.inf)
     for c in [1] if classes == 2 else np.unique(labels):
         is_c = labels == c
         with_c = SMOOTHING + np.asarray(x[is_c].sum(0)).ravel()
         without = SMOOTHING + np.asarray(x[~is_c].sum(0)).ravel()
         ratio = np.log((with_c / with_c.sum()) / (without / without.sum()))
-        svm = LinearSVC(C=SVM_COST, random_state=0).fit(x.multiply(ratio).tocsr(), is_c)
-        weights = svm.coef_.ravel()
-        weights = (1 - INTERPOLATION) * np.abs(weights).mean() + INTERPOLATION * weights
-        margins[:, c] = x_held_out.multiply(ratio).tocsr() @ weights + svm.intercept_[0]
+        weighted, weighted_others = x.multiply(ratio).tocsr(), x_others.multiply(ratio).tocsr()
+        if settings.unit_length:
+            weighted, weighted_others = normalize(weighted), normalize(weighted_others)
+        svm = LinearSVC(C=settings.cost, random_state=0).fit(weighted, is_c)
+        own = svm.coef_.ravel()
+        weights = (1 - settings.interpolation) * np.abs(own).mean() + settings.interpolation * own
+        margins[:, c] = weighted_others @ weights + svm.intercept_[0]
     if classes == 2:
         margins[:, 0] = -margins[:, 1]
     return _softmax(margins)

@@ -1,7 +1,7 @@
 """What a classifier is, and how it got on beside bags of words, as text."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,22 +9,23 @@ import numpy as np
 
 from langmodel.classification.classifier_file import SavedClassifier
 from langmodel.classification.judging import Judgement
-from langmodel.classification.referee import BagResult
+from langmodel.classification.referee import NB_SVMS, BagResult
 from langmodel.display.reports import rows_as_text
 
+NETWORK = "this network"
+WIDTH = max(len(f"network and {name}") for name in NB_SVMS)
 
-def comparison(found: Judgement, together: float | None, bags: Sequence[BagResult], name: str) -> str:
-    """Accuracies with their 95 % intervals, and who won."""
-    low, high = found.accuracy_interval
-    lines = [
-        f"{name} accuracy ({found.texts:,} texts, 95 % interval)",
-        f"  {'this network':<20} {found.accuracy:6.1%}  {low:.1%} to {high:.1%}",
+
+def comparison(found: Judgement, together: Mapping[str, float], bags: Sequence[BagResult], name: str) -> str:
+    """Accuracies with their 95 % intervals, and who won; `together`: of the network and an NB-SVM as one."""
+    rows = [(NETWORK, found.accuracy, found.accuracy_interval)]
+    rows += [(bag.name, bag.accuracy, bag.interval) for bag in bags]
+    lines = [f"{name} accuracy ({found.texts:,} texts, 95 % interval)"]
+    lines += [
+        f"  {who:<{WIDTH}} {accuracy:6.1%}  {low:.1%} to {high:.1%}" for who, accuracy, (low, high) in rows
     ]
-    for bag in bags:
-        low, high = bag.interval
-        lines.append(f"  {bag.name:<20} {bag.accuracy:6.1%}  {low:.1%} to {high:.1%}")
+    lines += [f"  {f'network and {bag}':<{WIDTH}} {accuracy:6.1%}" for bag, accuracy in together.items()]
     if bags:
-        lines.append(f"  {'network and NB-SVM':<20} {together:6.1%}")
         best = max(bags, key=lambda bag: bag.accuracy)
         if best.accuracy > found.accuracy:
             lines.append(
@@ -36,15 +37,15 @@ def comparison(found: Judgement, together: float | None, bags: Sequence[BagResul
 
 def spread(results: Sequence[dict[str, Any]]) -> str:
     """Mean and standard deviation over the folds."""
-    rows = {"this network": [result["network"]["accuracy"] for result in results]}
-    for name in ("naive Bayes", "NB-SVM", "network and NB-SVM"):
+    rows = {NETWORK: [result["network"]["accuracy"] for result in results]}
+    for name in ("naive Bayes", *NB_SVMS, *(f"network and {bag}" for bag in NB_SVMS)):
         if all(name in result for result in results):
             rows[name] = [result[name] for result in results]
     lines = [f"test accuracy over {len(results)} folds: mean, and standard deviation of a fold"]
     for name, values in rows.items():
         deviation = float(np.std(values, ddof=1))
         lines.append(
-            f"  {name:<20} {np.mean(values):6.1%}  ± {deviation:.1%}, of the mean ± "
+            f"  {name:<{WIDTH}} {np.mean(values):6.1%}  ± {deviation:.1%}, of the mean ± "
             f"{deviation / math.sqrt(len(values)):.1%}"
         )
     return "\n".join(lines)

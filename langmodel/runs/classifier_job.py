@@ -19,7 +19,7 @@ from langmodel.classification.judging import judge
 from langmodel.classification.labelled import Columns, stratified_parts
 from langmodel.classification.prediction import class_probabilities
 from langmodel.classification.reading_loss import ReadingLoss
-from langmodel.classification.referee import BagResult, bags_of_words
+from langmodel.classification.referee import NB_SVMS, BagResult, bags_of_words
 from langmodel.classification.texts import ClassifierData, EncodedTexts, tokenized
 from langmodel.classification.together import Predictions, accuracy_together
 from langmodel.classification.trainer import ClassifierTrainer
@@ -216,27 +216,37 @@ class ClassifierJob:
             + ("; the final network has learnt from the validation texts too" if best.refit else "")
         )
         bags = self._bags(splits, encoded, texts, held) if self.options.compare else []
-        together = self._together(encoded, probabilities, trainer, bags[-1]) if bags else None
+        together = self._together(encoded, probabilities, trainer, bags)
         if bags or splits.test:
             self.narrator.tell(comparison(found, together, bags, "test" if splits.test else "validation"))
         return {
             "judged_on": on,
             "network": found.to_dict(),
             **{bag.name: bag.accuracy for bag in bags},
-            **({"network and NB-SVM": together} if bags else {}),
+            **{f"network and {name}": accuracy for name, accuracy in together.items()},
         }
 
     @staticmethod
     def _together(
-        encoded: EncodedSplits, probabilities: npt.NDArray[Any], trainer: ClassifierTrainer, bag: BagResult
-    ) -> float:
-        valid = encoded.data.valid
-        if not len(encoded.test):
-            return accuracy_together(Predictions(probabilities, bag.probabilities, valid.labels))
-        return accuracy_together(
-            Predictions(trainer.validation_probabilities(), bag.valid_probabilities, valid.labels),
-            Predictions(probabilities, bag.probabilities, encoded.test.labels),
-        )
+        encoded: EncodedSplits,
+        probabilities: npt.NDArray[Any],
+        trainer: ClassifierTrainer,
+        bags: Sequence[BagResult],
+    ) -> dict[str, float]:
+        """By the NB-SVM's name, the accuracy of the network and that NB-SVM as one."""
+        chosen = [bag for bag in bags if bag.name in NB_SVMS]
+        valid, test = encoded.data.valid.labels, encoded.test.labels
+        if not len(test):
+            made = {bag.name: Predictions(probabilities, bag.probabilities, valid) for bag in chosen}
+            return {name: accuracy_together(predictions) for name, predictions in made.items()}
+        on_valid = trainer.validation_probabilities() if chosen else probabilities
+        return {
+            bag.name: accuracy_together(
+                Predictions(on_valid, bag.valid_probabilities, valid),
+                Predictions(probabilities, bag.probabilities, test),
+            )
+            for bag in chosen
+        }
 
     def _bags(
         self, splits: TextSplits, encoded: EncodedSplits, texts: Sequence[Any], held: EncodedTexts

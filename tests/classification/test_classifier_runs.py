@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 import langmodel
 from langmodel.classification.config import PRESETS, ClassifierConfig
 from langmodel.classification.rates import group_rates
+from langmodel.classification.referee import NB_SVMS
 from langmodel.classification.trainer import ClassifierTrainer
 from langmodel.cli.main import run
 from langmodel.errors import ConfigError, ModelFileError
@@ -317,6 +318,8 @@ def test_the_referee_is_heard_in_the_end(films, unseen, tmp_path, capsys):
     assert "is better than this network" in said
     result = json.loads((tmp_path / "r" / "run.json").read_text())["result"]
     assert result["NB-SVM"] > result["network"]["accuracy"]
+    for bag in NB_SVMS:
+        assert f"network and {bag} " in said and result[f"network and {bag}"] >= 0.5
 
 
 def test_without_scikit_learn_the_extra_is_named(films, tmp_path, capsys, monkeypatch):
