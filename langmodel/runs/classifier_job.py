@@ -1,11 +1,10 @@
 """One classifier in one directory, or one for every fold: begun, taken up again, judged at its end."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy.typing as npt
 import torch
 
 from langmodel.classification.config import DOCUMENTS, ClassifierConfig
@@ -15,19 +14,16 @@ from langmodel.classification.from_language_models import (
     begin_with,
     load_language_models,
 )
-from langmodel.classification.judging import judge
 from langmodel.classification.labelled import Columns, stratified_parts
-from langmodel.classification.prediction import class_probabilities
 from langmodel.classification.reading_loss import ReadingLoss
-from langmodel.classification.referee import NB_SVMS, BagResult, bags_of_words
-from langmodel.classification.texts import ClassifierData, EncodedTexts, tokenized
-from langmodel.classification.together import Predictions, accuracy_together
+from langmodel.classification.texts import ClassifierData
 from langmodel.classification.trainer import ClassifierTrainer
-from langmodel.display.classifier_reports import comparison, spread
+from langmodel.display.classifier_reports import spread
 from langmodel.display.narration import Narrator, Silent
 from langmodel.errors import ConfigError, InputError
 from langmodel.network.device import choose_device
 from langmodel.runs.classifier_data import EncodedSplits, TextSplits, encode_splits, split
+from langmodel.runs.classifier_outcome import outcome
 from langmodel.runs.classifier_run import (
     FILES,
     ClassifierRunFiles,
@@ -191,82 +187,12 @@ class ClassifierJob:
         if not finished:
             self.narrator.say(f"interrupted at step {trainer.progress.step:,}; go on with --resume")
             return stop.exit_code
-        result = self._outcome(files, splits, encoded)
+        result = outcome(trainer, splits, encoded, self.narrator, compare=self.options.compare)
         files.write_run(finished=True, result=result)
         self.narrator.tell(
             f"written to {files.directory}: {', '.join(n for n in FILES if (files.directory / n).exists())}"
         )
         return 0
-
-    def _outcome(
-        self, files: ClassifierRunFiles, splits: TextSplits, encoded: EncodedSplits
-    ) -> dict[str, Any]:
-        """Judge the best network on the test texts, or on those of validation, beside the bags of words."""
-        on = "test" if splits.test else "valid"
-        held, texts = (encoded.test, splits.test) if splits.test else (encoded.data.valid, splits.valid)
-        trainer = files.trainer
-        probabilities = (
-            class_probabilities(trainer.network, held) if splits.test else trainer.validation_probabilities()
-        )
-        found = judge(probabilities, held.labels, splits.labels)
-        best = trainer.progress
-        self.narrator.tell(
-            f"best validation accuracy {best.best_accuracy:.1%}, "
-            + (f"in round {best.best_round}" if best.best_round else f"after epoch {best.best_epoch}")
-            + ("; the final network has learnt from the validation texts too" if best.refit else "")
-        )
-        bags = self._bags(splits, encoded, texts, held) if self.options.compare else []
-        together = self._together(encoded, probabilities, trainer, bags)
-        if bags or splits.test:
-            self.narrator.tell(comparison(found, together, bags, "test" if splits.test else "validation"))
-        return {
-            "judged_on": on,
-            "network": found.to_dict(),
-            **{bag.name: bag.accuracy for bag in bags},
-            **{f"network and {name}": accuracy for name, accuracy in together.items()},
-        }
-
-    @staticmethod
-    def _together(
-        encoded: EncodedSplits,
-        probabilities: npt.NDArray[Any],
-        trainer: ClassifierTrainer,
-        bags: Sequence[BagResult],
-    ) -> dict[str, float]:
-        """By the NB-SVM's name, the accuracy of the network and that NB-SVM as one."""
-        chosen = [bag for bag in bags if bag.name in NB_SVMS]
-        valid, test = encoded.data.valid.labels, encoded.test.labels
-        if not len(test):
-            made = {bag.name: Predictions(probabilities, bag.probabilities, valid) for bag in chosen}
-            return {name: accuracy_together(predictions) for name, predictions in made.items()}
-        on_valid = trainer.validation_probabilities() if chosen else probabilities
-        return {
-            bag.name: accuracy_together(
-                Predictions(on_valid, bag.valid_probabilities, valid),
-                Predictions(probabilities, bag.probabilities, test),
-            )
-            for bag in chosen
-        }
-
-    def _bags(
-        self, splits: TextSplits, encoded: EncodedSplits, texts: Sequence[Any], held: EncodedTexts
-    ) -> list[BagResult]:
-        try:
-            return bags_of_words(
-                [tokenized(each.text, encoded.pipeline) for each in splits.train],
-                encoded.data.train.labels,
-                [tokenized(each.text, encoded.pipeline) for each in texts],
-                held.labels,
-                [tokenized(each.text, encoded.pipeline) for each in splits.valid],
-                encoded.data.valid.labels,
-                len(splits.labels),
-                refit=self.config.refit and bool(splits.test),
-            )
-        except ImportError:
-            self.narrator.say(
-                "no comparison with a bag of words; it needs scikit-learn: pip install 'langmodel[classify]'"
-            )
-            return []
 
     def cross_validate(self, splits: TextSplits, directory: Path) -> int:
         """Each part in turn is the test; of the rest, some is held out for validation."""
