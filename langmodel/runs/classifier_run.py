@@ -22,6 +22,7 @@ from langmodel.configuration import typed_settings
 from langmodel.display.narration import Narrator
 from langmodel.errors import ConfigError, InputError, ModelFileError
 from langmodel.runs.classifier_data import EncodedSplits
+from langmodel.runs.thread_watch import ThreadWatch
 from langmodel.storage.atomic import DirectoryLock
 from langmodel.storage.model_file import BEST, LAST
 from langmodel.storage.run_files import METRICS, RUN, append_metrics, cut_metrics, write_run
@@ -55,9 +56,11 @@ class ClassifierRunFiles(ClassifierObserver):
     """Added to run.json."""
     trainer: ClassifierTrainer = field(init=False)
     bar: Any = None
+    thread_watch: ThreadWatch = field(init=False)
 
     def on_step(self, loss: float, texts: int) -> None:
         self.bar.update(texts)
+        self.thread_watch.on_step()
 
     def on_epoch(self, report: EpochReport) -> None:
         self.lock.verify()
@@ -111,6 +114,7 @@ class ClassifierRunFiles(ClassifierObserver):
         values = {**state.values, "digest": self.digest}
         saved = self._saved(self.trainer.network, TrainingState(values, state.tensors))
         save_classifier(self.directory / LAST, saved)
+        self.thread_watch.restart()
 
     def _saved(self, network: TextClassifier, training: TrainingState | None = None) -> SavedClassifier:
         p = self.trainer.progress
@@ -152,7 +156,9 @@ class ClassifierRunFiles(ClassifierObserver):
         )
 
     def describe(self) -> None:
+        """The network, in a line, before its first step."""
         network = self.trainer.network
+        self.thread_watch = ThreadWatch(network.device, self.narrator.say)
         a = network.architecture
         layers = " + ".join(map(str, a.hidden_sizes))
         self.narrator.say(

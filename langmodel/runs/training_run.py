@@ -23,6 +23,7 @@ from langmodel.network.products import products_of
 from langmodel.network.recurrent_lm import RecurrentLM
 from langmodel.runs.resuming import SAVE_SECONDS
 from langmodel.runs.signals import StopSignal
+from langmodel.runs.thread_watch import ThreadWatch
 from langmodel.storage.atomic import DirectoryLock
 from langmodel.storage.model_file import BEST, LAST, PREVIOUS, SavedModel, save_model
 from langmodel.storage.run_files import CURVES, METRICS, RUN, append_metrics, read_metrics, write_run
@@ -65,12 +66,14 @@ class TrainingRun(Observer):
         self._tokens_at_evaluation = trainer.progress.tokens
         self._loss = math.nan
         self._bar: Any = None
+        self._thread_watch = ThreadWatch(trainer.network.device, self.say)
 
     # What the trainer tells.
 
     def on_start(self, untrained_loss: float, total_tokens: int) -> None:
         rows = len(self.corpus.vocabulary)
         self.say(f"untrained loss {untrained_loss:.3f} nats; ln V = ln {rows:,} = {math.log(rows):.3f}")
+        self._thread_watch.restart()
         for observer in self._observers:
             observer.on_start(untrained_loss, total_tokens)
 
@@ -84,6 +87,7 @@ class TrainingRun(Observer):
             shown = f"loss {self._loss:.3f}, perplexity {shown_perplexity(self._loss)}"
             self._bar.set_postfix_str(shown, refresh=False)
         self._bar.update(tokens)
+        self._thread_watch.on_step()
         for observer in self._observers:
             observer.on_step(loss, tokens)
 
@@ -123,6 +127,7 @@ class TrainingRun(Observer):
                 self.say(f"    {sentence}")
         self.trainer.network.train()
         self._last_evaluation, self._tokens_at_evaluation = time.monotonic(), evaluation.tokens
+        self._thread_watch.restart()
         for observer in self._observers:
             observer.on_evaluation(evaluation)
 
@@ -131,6 +136,7 @@ class TrainingRun(Observer):
         saved = self._saved(self.trainer.network, state)
         save_model(self.directory / LAST, saved, keep_as=self.directory / PREVIOUS)
         self._last_save = time.monotonic()
+        self._thread_watch.restart()
         for observer in self._observers:
             observer.on_save(state)
 
