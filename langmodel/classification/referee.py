@@ -27,6 +27,18 @@ class NBSVM:
     unit_length: bool
     """Whether the weighted features of a text are scaled to a Euclidean norm of one."""
 
+    def margins(self, x: Any, is_class: npt.NDArray[Any], x_others: Any) -> npt.NDArray[np.float64]:
+        """Of the other texts, shape (N); of both, the weighted features."""
+        from sklearn.preprocessing import normalize
+        from sklearn.svm import LinearSVC
+
+        if self.unit_length:
+            x, x_others = normalize(x), normalize(x_others)
+        svm = LinearSVC(C=self.cost, random_state=0).fit(x, is_class)
+        own = svm.coef_.ravel()
+        weights = (1 - self.interpolation) * np.abs(own).mean() + self.interpolation * own
+        return np.asarray(x_others @ weights + svm.intercept_[0])
+
 
 NB_SVMS = {
     "NB-SVM": NBSVM(cost=1.0, interpolation=0.25, unit_length=False),
@@ -95,35 +107,26 @@ def _learnt(
     bayes = MultinomialNB(alpha=SMOOTHING).fit(x, labels)
     probabilities = np.zeros((x_others.shape[0], classes))
     probabilities[:, bayes.classes_] = bayes.predict_proba(x_others)
-    found = {"naive Bayes": probabilities}
-    return found | {
-        name: _nb_svm(settings, x, labels, x_others, classes) for name, settings in NB_SVMS.items()
-    }
+    margins = _nb_svm_margins(x, labels, x_others, classes)
+    return {"naive Bayes": probabilities} | {name: _softmax(each) for name, each in margins.items()}
 
 
-def _nb_svm(
-    settings: NBSVM, x: Any, labels: npt.NDArray[Any], x_others: Any, classes: int
-) -> npt.NDArray[np.float64]:
-    """One class against the rest; probabilities of the other texts, shape (N, C)."""
-    from sklearn.preprocessing import normalize
-    from sklearn.svm import LinearSVC
-
-    margins = np.full((x_others.shape[0], classes), -np.inf)
+def _nb_svm_margins(
+    x: Any, labels: npt.NDArray[Any], x_others: Any, classes: int
+) -> dict[str, npt.NDArray[np.float64]]:
+    """By name, those of the other texts, shape (N, C): one class against the rest."""
+    margins = {name: np.full((x_others.shape[0], classes), -np.inf) for name in NB_SVMS}
     for c in [1] if classes == 2 else np.unique(labels):
         is_c = labels == c
         with_c = SMOOTHING + np.asarray(x[is_c].sum(0)).ravel()
         without = SMOOTHING + np.asarray(x[~is_c].sum(0)).ravel()
         ratio = np.log((with_c / with_c.sum()) / (without / without.sum()))
-        weighted, weighted_others = x.multiply(ratio).tocsr(), x_others.multiply(ratio).tocsr()
-        if settings.unit_length:
-            weighted, weighted_others = normalize(weighted), normalize(weighted_others)
-        svm = LinearSVC(C=settings.cost, random_state=0).fit(weighted, is_c)
-        own = svm.coef_.ravel()
-        weights = (1 - settings.interpolation) * np.abs(own).mean() + settings.interpolation * own
-        margins[:, c] = weighted_others @ weights + svm.intercept_[0]
-    if classes == 2:
-        margins[:, 0] = -margins[:, 1]
-    return _softmax(margins)
+        weighted, weighted_others = (each.multiply(ratio).tocsr() for each in (x, x_others))
+        for name, settings in NB_SVMS.items():
+            margins[name][:, c] = settings.margins(weighted, is_c, weighted_others)
+            if classes == 2:
+                margins[name][:, 0] = -margins[name][:, 1]
+    return margins
 
 
 def _softmax(margins_NC: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

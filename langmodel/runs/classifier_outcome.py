@@ -65,19 +65,22 @@ def _together(encoded: EncodedSplits, on_valid: Floats, on_held_out: Floats, bag
 
 
 def _bags(splits: TextSplits, encoded: EncodedSplits, narrator: Narrator, *, refit: bool) -> list[BagResult]:
-    """Without test texts, what they say of the validation texts is what they are judged by."""
-    data, is_tested = encoded.data, bool(splits.test)
-    held_out, labels = (splits.test, encoded.test.labels) if is_tested else (splits.valid, data.valid.labels)
+    """Judged by the test texts, or without any by those of validation."""
+    train, valid, test = (
+        [tokenized(each.text, encoded.pipeline) for each in part]
+        for part in (splits.train, splits.valid, splits.test)
+    )
+    data = encoded.data
     try:
         return bags_of_words(
-            [tokenized(each.text, encoded.pipeline) for each in splits.train],
+            train,
             data.train.labels,
-            [tokenized(each.text, encoded.pipeline) for each in held_out],
-            labels,
-            [tokenized(each.text, encoded.pipeline) for each in splits.valid],
+            test or valid,
+            encoded.test.labels if test else data.valid.labels,
+            valid,
             data.valid.labels,
             len(splits.labels),
-            refit=refit and is_tested,
+            refit=refit and bool(test),
         )
     except ImportError:
         narrator.say(

@@ -14,12 +14,13 @@ LEAST_SHARE = 0.7
 class ThreadWatch:
     """Says once if threads that wait for each other run only part of the time, which can cost far more.
 
-    With one program beside it on two cores, a training with two threads has been seen to take sixteen times
-    as long, where one thread alone would have taken two and a half times.
+    With one program beside it on two cores, a training with two threads has been seen to take sixteen to
+    sixty times as long, where one thread alone took two and a half times. Nothing is said of a GPU, nor of
+    several processes, which wait for each other anyway.
     """
 
-    def __init__(self, device: torch.device, say: Callable[[str], None]) -> None:
-        self._threads = torch.get_num_threads() if device.type == "cpu" else 1
+    def __init__(self, device: torch.device, say: Callable[[str], None], processes: int = 1) -> None:
+        self._threads = torch.get_num_threads() if device.type == "cpu" and processes == 1 else 1
         self._say = say
         self._is_over = self._threads < 2
         self.restart()

@@ -66,7 +66,7 @@ class TrainingRun(Observer):
         self._tokens_at_evaluation = trainer.progress.tokens
         self._loss = math.nan
         self._bar: Any = None
-        self._thread_watch = ThreadWatch(trainer.network.device, self.say)
+        self._thread_watch = ThreadWatch(trainer.network.device, self.say, trainer.processes)
 
     # What the trainer tells.
 

@@ -68,9 +68,10 @@ def test_a_process_that_sleeps_has_no_processor(monkeypatch, said):
     assert "--threads 1 " in line
 
 
-def test_on_a_gpu_no_thread_is_watched(monkeypatch, said):
+@pytest.mark.parametrize(("device", "processes"), [("cuda", 1), ("cpu", 2)])
+def test_a_gpu_and_several_processes_are_not_watched(monkeypatch, said, device, processes):
     machine = Machine(monkeypatch, 8, 0.9)
-    watch = ThreadWatch(torch.device("cuda"), said.append)
+    watch = ThreadWatch(torch.device(device), said.append, processes)
     for machine.now in range(60):
         watch.on_step()
     assert said == []
